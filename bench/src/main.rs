@@ -1,0 +1,2 @@
+//! The Decalog server.
+fn main() {}

@@ -1,0 +1,1 @@
+//! A FIX 4.4 engine.

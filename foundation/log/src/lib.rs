@@ -1,0 +1,103 @@
+//! An ordered, durable log of partitions.
+//!
+//! Whoever owns a partition appends [`Batch`]es of opaque records and is told, through its [`Listener`], when
+//! they are durable. Nothing in this crate knows what a record means.
+
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+
+/// Names one partition of a log; the caller chooses the numbers (the runtime packs system and index).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PartitionId(pub u32);
+
+/// The place of a record in its partition: dense, from 0.
+pub type Offset = u64;
+
+/// How much a partition asks of the disk before a record counts as durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Durable once synced to the device.
+    Fsync,
+    /// Durable once written; synced at least every so many milliseconds. A power cut may lose acknowledged work.
+    Interval {
+        /// Milliseconds between syncs.
+        millis: u32,
+    },
+    /// Durable once handed to the operating system. A power cut may lose acknowledged work.
+    Os,
+}
+
+/// May an append use the space that is held back for a full disk?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allowance {
+    /// No: it is refused with [`AppendError::Full`] before the reserve is touched.
+    Ordinary,
+    /// Yes: what must still be logged on a full disk (heartbeats, refusals, a logout).
+    Reserve,
+}
+
+/// Bytes that the owner of a partition writes into each batch's header (a rolling digest, for one).
+pub type Context = [u8; 24];
+
+/// Where a partition stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// The oldest offset that can be read.
+    pub first: Offset,
+    /// The offset the next record gets.
+    pub next: Offset,
+    /// Every record below is durable at the partition's level.
+    pub durable: Offset,
+    /// Every record below is synced to the device.
+    pub synced: Offset,
+}
+
+/// Is told of progress, on the thread that made it; must return quickly and must not call the log.
+pub trait Listener: Send + Sync {
+    /// Every record below `durable` is durable at the partition's level, every one below `synced` is on the device.
+    fn advanced(&self, durable: Offset, synced: Offset);
+    /// The log has failed for good (a failed sync, say): nothing appended since will become durable.
+    fn failed(&self, error: Arc<LogError>);
+}
+
+/// An ordered durable log of partitions. One owner appends to a partition; anybody reads.
+pub trait Log: Send + Sync + 'static {
+    /// Takes the partition for appending (creating it when new), at the given level. One owner at a time.
+    fn open(
+        &self,
+        partition: PartitionId,
+        durability: Durability,
+        listener: Arc<dyn Listener>,
+    ) -> Result<Extent, LogError>;
+
+    /// Appends a batch whose first record must get `expected`. Returns once the batch is written in order; the
+    /// listener says when it is durable. The returned extent tells an `Os` owner at once that it already is,
+    /// so that no other thread is involved.
+    fn append(
+        &self,
+        partition: PartitionId,
+        expected: Offset,
+        batch: &BatchBuilder,
+        allowance: Allowance,
+    ) -> Result<Extent, AppendError>;
+
+    /// The partitions this log holds, in order.
+    fn partitions(&self) -> Vec<PartitionId>;
+
+    /// Where a partition stands, or `None` when it was never opened.
+    fn extent(&self, partition: PartitionId) -> Option<Extent>;
+
+    /// Reads durable batches from the one that holds `from`. The reader ends (`Ok(None)`) at the durable end and
+    /// goes on when called again later (tailing).
+    fn read(&self, partition: PartitionId, from: Offset) -> Result<Box<dyn Reader>, LogError>;
+
+    /// The owner no longer needs records below `below` (a synced snapshot covers them).
+    fn trim(&self, partition: PartitionId, below: Offset) -> Result<(), LogError>;
+}
+
+/// Reads one partition's batches in order.
+pub trait Reader: Send {
+    /// The next durable batch, or `None` at the durable end.
+    fn next(&mut self) -> Result<Option<Batch<'_>>, LogError>;
+}

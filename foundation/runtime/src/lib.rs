@@ -1,0 +1,5 @@
+//! Deterministic state machines on a durable log.
+
+#![forbid(unsafe_code)]
+
+pub mod machine;
