@@ -1,0 +1,70 @@
+# Decalog's commands. `make help` lists them; CONTRIBUTING.md says when to use which.
+
+CARGO   ?= cargo
+VENV    := .venv
+PYTHON  := $(VENV)/bin/python
+DATA    ?= data/demo
+# QuickFIX's acceptance definitions, where somebody has them (see acceptance/README.md).
+ifneq ($(wildcard ../shared/suites/fix44),)
+export FIX_DEFINITIONS ?= $(abspath ../shared/suites/fix44)
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help run build setup test test-rust test-sabotage test-acceptance check format bench clean
+
+help: ## Lists these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build ## Sets up, builds, and starts the server with demo data (in $(DATA))
+	./target/release/decalog serve --demo --data $(DATA)
+
+build: setup-rust ## Builds the server
+	@$(CARGO) build --release --locked -p decalog
+
+setup: setup-rust setup-python setup-node ## Installs what is missing for the tests; does nothing when all is there
+
+.PHONY: setup-rust setup-python setup-node
+setup-rust:
+	@checks/setup.sh rust
+
+setup-python: $(VENV)/.installed
+$(VENV)/.installed: acceptance/requirements.txt
+	@checks/setup.sh python
+	python3 -m venv $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+setup-node: acceptance/node_modules/.installed
+acceptance/node_modules/.installed: acceptance/package.json
+	@checks/setup.sh node
+	cd acceptance && npm install --no-audit --no-fund --loglevel=error
+	@touch $@
+
+test: setup test-rust test-sabotage test-acceptance ## Runs every test of the project
+
+test-rust: setup-rust ## Rust: units, properties, simulations
+	$(CARGO) test --release --locked
+
+test-sabotage: setup-rust ## Negative controls: with a guarantee taken out, its test must fail
+	$(CARGO) test --release --locked --features sabotage --test sabotage -p decalog-log -p decalog-runtime -p decalog-fix
+
+test-acceptance: build setup-python setup-node ## Real clients against the built server
+	$(CARGO) build --release --locked -p decalog-fix --example echo
+	$(PYTHON) -m pytest acceptance
+
+check: setup-rust ## Format, lints, documentation, tidiness, licences, duplicate crates
+	$(CARGO) fmt --check
+	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --workspace --no-deps --quiet
+	python3 checks/tidy.py
+	python3 checks/dependencies.py
+
+format: ## Formats the code
+	$(CARGO) fmt
+
+bench: build ## Measures against what a user would pick instead; prints ratios
+	@checks/setup.sh bench
+	$(CARGO) run --release --locked -p decalog-bench -- all
+
+clean: ## Removes what was built and installed here (not the data)
+	rm -rf target $(VENV) acceptance/node_modules bench/build bench/peers/target

@@ -1,0 +1,52 @@
+#!/bin/sh
+# Installs what one part of the project needs and the machine lacks. Does nothing when all is there.
+# Debian packages are installed when this user may; otherwise the message names them.
+set -eu
+
+need_debian() { # need_debian WHY PACKAGE...
+	why=$1
+	shift
+	missing=""
+	for package in "$@"; do
+		dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+	done
+	[ -z "$missing" ] && return 0
+	if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+		echo "installing$missing ($why)"
+		apt-get update -qq
+		# shellcheck disable=SC2086 # a list of package names
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+	else
+		echo "missing: $why needs the Debian packages:$missing" >&2
+		echo "install them with: sudo apt-get install$missing" >&2
+		exit 1
+	fi
+}
+
+need_command() { # need_command COMMAND DEBIAN-PACKAGE WHY
+	command -v "$1" >/dev/null || need_debian "$3" "$2"
+}
+
+case "${1:-}" in
+rust)
+	command -v cargo >/dev/null || {
+		echo "missing: cargo. Install Rust 1.95 or later with rustup (https://rustup.rs)." >&2
+		exit 1
+	}
+	need_command cc gcc "linking"
+	;;
+python)
+	need_command python3 python3 "the acceptance tests"
+	python3 -c 'import ensurepip, venv' 2>/dev/null || need_debian "the acceptance tests" python3-venv
+	;;
+node)
+	need_command npm npm "the acceptance tests' second FIX client"
+	;;
+bench)
+	need_debian "the FIX peer in bench/fix" g++ make libquickfix-dev
+	;;
+*)
+	echo "usage: checks/setup.sh rust|python|node|bench" >&2
+	exit 2
+	;;
+esac
