@@ -1,11 +1,20 @@
 //! An ordered, durable log of partitions.
 //!
-//! Whoever owns a partition appends [`Batch`]es of opaque records and is told, through its [`Listener`], when
+//! Whoever owns a partition appends [`BatchBuilder`]s of opaque records and is told, through its [`Listener`], when
 //! they are durable. Nothing in this crate knows what a record means.
 
 #![forbid(unsafe_code)]
 
+mod batch;
+mod error;
+
 use std::sync::Arc;
+
+pub use batch::{
+    Batch, BatchBuilder, Context, FramingError, MAX_BATCH_BYTES, MAX_RECORD_BYTES, PushError,
+    RECORD_PREFIX_BYTES, Records,
+};
+pub use error::{AppendError, Damage, LogError};
 
 /// Names one partition of a log; the caller chooses the numbers (the runtime packs system and index).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,9 +46,6 @@ pub enum Allowance {
     Reserve,
 }
 
-/// Bytes that the owner of a partition writes into each batch's header (a rolling digest, for one).
-pub type Context = [u8; 24];
-
 /// Where a partition stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
@@ -54,6 +60,9 @@ pub struct Extent {
 }
 
 /// Is told of progress, on the thread that made it; must return quickly and must not call the log.
+///
+/// For [`Durability::Fsync`] both numbers move together, after a sync. At the other levels a record is durable when
+/// `append` returns, which tells its caller so; the listener is called when `synced` has moved.
 pub trait Listener: Send + Sync {
     /// Every record below `durable` is durable at the partition's level, every one below `synced` is on the device.
     fn advanced(&self, durable: Offset, synced: Offset);
@@ -71,6 +80,10 @@ pub trait Log: Send + Sync + 'static {
         listener: Arc<dyn Listener>,
     ) -> Result<Extent, LogError>;
 
+    /// Gives a partition up, so that it can be opened again. What was appended still becomes durable, but the
+    /// listener is not told any more. Does nothing when the partition is not open.
+    fn close(&self, partition: PartitionId);
+
     /// Appends a batch whose first record must get `expected`. Returns once the batch is written in order; the
     /// listener says when it is durable. The returned extent tells an `Os` owner at once that it already is,
     /// so that no other thread is involved.
@@ -81,6 +94,10 @@ pub trait Log: Send + Sync + 'static {
         batch: &BatchBuilder,
         allowance: Allowance,
     ) -> Result<Extent, AppendError>;
+
+    /// Asks for a sync soon and returns at once: for owners at a level that does not wait for the device and that
+    /// have something which must (a message to another partition, an effect). The listener tells when it is done.
+    fn request_sync(&self, partition: PartitionId);
 
     /// The partitions this log holds, in order.
     fn partitions(&self) -> Vec<PartitionId>;
