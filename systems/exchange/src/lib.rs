@@ -1,1 +1,3 @@
 //! An exchange.
+
+pub mod engine;
