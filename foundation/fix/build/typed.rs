@@ -1,0 +1,7 @@
+//! Emits the typed messages.
+
+use crate::read::Dictionary;
+
+pub(crate) fn emit(_dictionary: &Dictionary) -> String {
+    String::new()
+}
