@@ -93,7 +93,8 @@ impl Guard {
     /// The present moment, or the jump that forbids to use it.
     pub fn now(&self, clock: &dyn Clock) -> Result<Timestamp, Jump> {
         let utc = clock.utc();
-        let gain_nanos = utc.0.saturating_sub(self.utc).saturating_sub(clock.boot().saturating_sub(self.boot));
+        let gain_nanos =
+            utc.0.saturating_sub(self.utc).saturating_sub(clock.boot().saturating_sub(self.boot));
         if gain_nanos > TOLERANCE_NANOS { Err(Jump { gain_nanos }) } else { Ok(utc) }
     }
 }

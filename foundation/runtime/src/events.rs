@@ -3,7 +3,9 @@
 use crate::machine::{DecodeError, Timestamp, Wire};
 
 /// The place of an event: its record's offset, and its index among that record's events.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub struct Address {
     /// The record.
     pub offset: u64,
@@ -53,7 +55,9 @@ pub enum SubscriptionError {
         oldest: Address,
     },
     /// The reader had caught up and fell behind again by more than is allowed.
-    #[error("the subscriber is {behind} records behind, {limit} are allowed: read faster, or subscribe again from {at}")]
+    #[error(
+        "the subscriber is {behind} records behind, {limit} are allowed: read faster, or subscribe again from {at}"
+    )]
     TooSlow {
         /// Records between the reader and the newest event.
         behind: u64,

@@ -98,7 +98,11 @@ pub fn pack<T: serde::Serialize>(value: &T, out: &mut Vec<u8>) {
 }
 
 /// Reads what [`pack`] wrote.
-pub fn unpack<T: serde::de::DeserializeOwned>(kind: u16, version: u16, body: &[u8]) -> Result<T, DecodeError> {
+pub fn unpack<T: serde::de::DeserializeOwned>(
+    kind: u16,
+    version: u16,
+    body: &[u8],
+) -> Result<T, DecodeError> {
     rmp_serde::from_slice(body).map_err(|error| DecodeError::new(kind, version, error.to_string()))
 }
 
@@ -115,7 +119,9 @@ impl Digest {
     /// This fingerprint followed by more bytes: for sequences, where order counts.
     #[must_use]
     pub fn then(self, bytes: &[u8]) -> Digest {
-        Digest(xxh3_128(bytes) ^ self.0.rotate_left(1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835))
+        Digest(
+            xxh3_128(bytes) ^ self.0.rotate_left(1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835),
+        )
     }
 
     /// This set of things with one more: order does not count, and [`Digest::without`] takes it out again, so a

@@ -70,8 +70,9 @@ impl Header {
 
 /// Splits a record into its header and body.
 pub fn split(record: &[u8]) -> Result<(&Header, &[u8]), DecodeError> {
-    Header::ref_from_prefix(record)
-        .map_err(|_| DecodeError::new(0, 0, format!("a record of {} bytes has no room for its header", record.len())))
+    Header::ref_from_prefix(record).map_err(|_| {
+        DecodeError::new(0, 0, format!("a record of {} bytes has no room for its header", record.len()))
+    })
 }
 
 /// The runtime's own kinds.
