@@ -5,11 +5,15 @@
 //! call (an inbound message, a tick) or a result of one. The edge turns bytes into [`Inbound`] before and decisions
 //! into bytes after.
 
+mod gap;
 mod inbound;
+mod logon;
 mod machine;
 mod outlet;
+mod rules;
 mod sent;
 mod settings;
+mod timers;
 
 pub use inbound::{
     Body, BusinessReason, BusinessReject, Header, Inbound, Logon, RejectReason, Route, SeqNum, SessionReject,

@@ -1,0 +1,47 @@
+//! Guarantees that can be taken out one at a time, to show that the tests which guard them fail without them.
+//!
+//! Only the `sabotage` feature compiles the switch in; without it every question below is the constant `false`.
+
+/// A guarantee that can be taken out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sabotage {
+    /// CheckSum (10) is not compared.
+    ChecksumUnchecked,
+    /// SendingTime (52) may be any.
+    SendingTimeUnchecked,
+    /// A MsgSeqNum (34) below the expected one is taken for the expected one.
+    TooLowAccepted,
+    /// A gap is noticed, and nobody asks for what is missing.
+    GapNotRequested,
+}
+
+#[cfg(feature = "sabotage")]
+mod switch {
+    use super::Sabotage;
+    use std::cell::Cell;
+
+    thread_local! {
+        static TAKEN_OUT: Cell<Option<Sabotage>> = const { Cell::new(None) };
+    }
+
+    /// Takes this guarantee out on the current thread, or puts all back.
+    pub fn take_out(sabotage: Option<Sabotage>) {
+        TAKEN_OUT.set(sabotage);
+    }
+
+    pub(crate) fn lacks(sabotage: Sabotage) -> bool {
+        TAKEN_OUT.get() == Some(sabotage)
+    }
+}
+
+#[cfg(feature = "sabotage")]
+pub(crate) use switch::lacks;
+#[cfg(feature = "sabotage")]
+pub use switch::take_out;
+
+/// Is this guarantee taken out?
+#[cfg(not(feature = "sabotage"))]
+#[inline]
+pub(crate) const fn lacks(_: Sabotage) -> bool {
+    false
+}
