@@ -1,3 +1,6 @@
 //! An exchange.
 
+pub mod command;
 pub mod engine;
+pub mod event;
+pub mod value;
