@@ -1,38 +1,155 @@
-//! The order book of one instrument.
+//! The order book of one instrument: the requests it takes, and the bookkeeping of the orders that rest in it.
+//! Matching itself stands in [`matching`](super::matching), queries in [`depth`](super::depth).
 
+use super::digest;
+use super::index::OrderIndex;
+use super::ladder::Ladder;
 use super::order::{
-    LevelView, NewOrder, OrderId, Outcome, Price, Quantity, Refusal, RestingOrder, SelfTrade, Side,
+    CancelReason, Kind, LevelView, MAX_ORDERS, MAX_PAGES, NewOrder, OrderId, Outcome, Owner, Price, Quantity,
+    Refusal, RestingOrder, SelfTrade, Side, TimeInForce,
 };
+use super::orders::{NIL, Order, Orders};
 use super::reports::Reports;
 
 /// A limit order book with price-time priority.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct OrderBook {
-    #[expect(dead_code, reason = "signatures first")]
-    self_trade: SelfTrade,
+    pub(super) orders: Orders,
+    pub(super) index: OrderIndex,
+    pub(super) ladder: Ladder,
+    pub(super) bid: Touch,
+    pub(super) ask: Touch,
+    pub(super) digest: u64,
+    pub(super) self_trade: SelfTrade,
+    max_orders: u32,
+    max_pages: u32,
 }
 
-#[expect(unused_variables, clippy::unimplemented, reason = "signatures first")]
+/// The best level of a side. Without one, the price is such that nothing crosses it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Touch {
+    pub(super) price: i64,
+    pub(super) level: u32,
+}
+
+impl Touch {
+    pub(super) const NO_BID: Touch = Touch { price: i64::MIN, level: NIL };
+    pub(super) const NO_ASK: Touch = Touch { price: i64::MAX, level: NIL };
+}
+
+/// An order on its way through the book.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taker {
+    pub(super) id: u64,
+    pub(super) owner: u32,
+    pub(super) side: Side,
+    /// The worst price it takes.
+    pub(super) limit: i64,
+    /// What it still wants.
+    pub(super) left: u64,
+    /// Self-trade prevention has ended its way.
+    pub(super) stopped: bool,
+}
+
 impl OrderBook {
     /// An empty book.
     #[must_use]
     pub fn new(self_trade: SelfTrade) -> Self {
-        Self { self_trade }
+        Self::with_capacity(self_trade, 0)
+    }
+
+    /// An empty book in which this many orders can rest before it allocates for them. (A new range of prices allocates too.)
+    #[must_use]
+    pub fn with_capacity(self_trade: SelfTrade, orders: u32) -> Self {
+        let orders = orders.min(MAX_ORDERS);
+        Self {
+            orders: Orders::with_capacity(orders),
+            index: OrderIndex::with_capacity(orders),
+            ladder: Ladder::new(),
+            bid: Touch::NO_BID,
+            ask: Touch::NO_ASK,
+            digest: 0,
+            self_trade,
+            max_orders: MAX_ORDERS,
+            max_pages: MAX_PAGES,
+        }
+    }
+
+    /// Lowers the bounds, so that a test reaches them.
+    #[cfg(test)]
+    pub(super) fn limit(&mut self, max_orders: u32, max_pages: u32) {
+        self.max_orders = max_orders;
+        self.max_pages = max_pages;
     }
 
     /// Takes an order in: matches it, then rests or cancels what is left.
+    ///
+    /// A book with no room for the residue refuses an order that may rest, even if it would have traded in full.
+    #[inline]
     pub fn submit(&mut self, order: &NewOrder, reports: &mut impl Reports) -> Result<Outcome, Refusal> {
-        unimplemented!()
+        check_quantity(order.quantity)?;
+        let (limit, may_rest) = match order.kind {
+            Kind::Limit(price) => {
+                check_price(price)?;
+                let at_once = [TimeInForce::ImmediateOrCancel, TimeInForce::FillOrKill];
+                (price.0, !at_once.contains(&order.time_in_force))
+            }
+            Kind::Market if order.side == Side::Buy => (Price::MAX.0, false),
+            Kind::Market => (Price::MIN.0, false),
+        };
+        if self.index.find(order.id.0, &self.orders) != NIL {
+            return Err(Refusal::DuplicateOrder);
+        }
+        if may_rest {
+            self.check_room(limit)?;
+        }
+        let mut taker = Taker {
+            id: order.id.0,
+            owner: order.owner.0,
+            side: order.side,
+            limit,
+            left: order.quantity.0,
+            stopped: false,
+        };
+        if order.time_in_force == TimeInForce::FillOrKill && !self.can_fill(&taker) {
+            reports.cancelled(order.id, order.owner, order.quantity, CancelReason::NotFillable);
+            return Ok(outcome(0, 0, order.quantity.0));
+        }
+        self.sweep(&mut taker, reports);
+        let traded = order.quantity.0 - taker.left;
+        if taker.left == 0 {
+            return Ok(outcome(traded, 0, 0));
+        }
+        if may_rest && !taker.stopped {
+            let slot = self.orders.insert(detached(&taker));
+            self.index.insert(taker.id, slot);
+            self.rest(slot, &taker, reports);
+            return Ok(outcome(traded, taker.left, 0));
+        }
+        Ok(self.drop_residue(&taker, traded, reports))
     }
 
     /// Takes a resting order out; answers it as it was.
+    #[inline]
     pub fn cancel(&mut self, id: OrderId, reports: &mut impl Reports) -> Result<RestingOrder, Refusal> {
-        unimplemented!()
+        let slot = self.index.find(id.0, &self.orders);
+        if slot == NIL {
+            return Err(Refusal::UnknownOrder);
+        }
+        let order = self.view(slot);
+        reports.cancelled(id, order.owner, order.quantity, CancelReason::Requested);
+        let level = self.take_out(slot, order.side);
+        reports.level(order.side, &level);
+        self.index.remove(id.0, slot);
+        self.orders.remove(slot);
+        Ok(order)
     }
 
     /// Gives a resting order a new price and a new open quantity (what it may still trade: FIX OrderQty − CumQty).
-    /// The same price and no more quantity keeps its place; anything else takes it out and brings it in anew, trading at
-    /// the resting orders' prices if it now crosses.
+    ///
+    /// The same price and no more quantity keeps its place; anything else takes it out and brings it in anew, behind
+    /// all others, or trading at the resting orders' prices if it now crosses.
+    #[inline]
     pub fn replace(
         &mut self,
         id: OrderId,
@@ -40,58 +157,279 @@ impl OrderBook {
         open: Quantity,
         reports: &mut impl Reports,
     ) -> Result<Outcome, Refusal> {
-        unimplemented!()
+        check_quantity(open)?;
+        check_price(price)?;
+        let slot = self.index.find(id.0, &self.orders);
+        if slot == NIL {
+            return Err(Refusal::UnknownOrder);
+        }
+        let old = self.view(slot);
+        let new = RestingOrder { price, quantity: open, ..old };
+        if price == old.price {
+            reports.replaced(&new, open <= old.quantity);
+            if open <= old.quantity {
+                self.reduce(slot, &new, reports);
+            } else {
+                self.requeue(slot, &new, reports);
+            }
+            return Ok(outcome(0, open.0, 0));
+        }
+        self.check_page(price.0)?;
+        reports.replaced(&new, false);
+        let level = self.take_out(slot, old.side);
+        reports.level(old.side, &level);
+        let mut taker = Taker {
+            id: id.0,
+            owner: old.owner.0,
+            side: old.side,
+            limit: price.0,
+            left: open.0,
+            stopped: false,
+        };
+        self.sweep(&mut taker, reports);
+        let traded = open.0 - taker.left;
+        if taker.left > 0 && !taker.stopped {
+            // It keeps its slot and its entry in the index.
+            self.rest(slot, &taker, reports);
+            return Ok(outcome(traded, taker.left, 0));
+        }
+        self.index.remove(id.0, slot);
+        self.orders.remove(slot);
+        if taker.left == 0 {
+            return Ok(outcome(traded, 0, 0));
+        }
+        Ok(self.drop_residue(&taker, traded, reports))
     }
 
-    /// Appends an order of a snapshot, without matching. Feed it what [`resting`](Self::resting) gave, in that order.
+    /// Appends an order of a snapshot, without matching and without reports. Feed it what [`resting`](Self::resting) gave,
+    /// in that order: the book then answers as the original does, for ever.
     pub fn restore(&mut self, order: &RestingOrder) -> Result<(), Refusal> {
-        unimplemented!()
+        check_quantity(order.quantity)?;
+        check_price(order.price)?;
+        if self.index.find(order.id.0, &self.orders) != NIL {
+            return Err(Refusal::DuplicateOrder);
+        }
+        self.check_room(order.price.0)?;
+        let taker = Taker {
+            id: order.id.0,
+            owner: order.owner.0,
+            side: order.side,
+            limit: order.price.0,
+            left: order.quantity.0,
+            stopped: false,
+        };
+        if self.crosses(&taker) {
+            return Err(Refusal::Crossed);
+        }
+        let slot = self.orders.insert(detached(&taker));
+        self.index.insert(taker.id, slot);
+        self.push(slot, &taker);
+        Ok(())
     }
 
-    /// The order, if it rests here.
-    #[must_use]
-    pub fn get(&self, id: OrderId) -> Option<RestingOrder> {
-        unimplemented!()
+    fn check_room(&self, price: i64) -> Result<(), Refusal> {
+        if self.orders.live() >= self.max_orders {
+            return Err(Refusal::BookFull);
+        }
+        self.check_page(price)
     }
 
-    /// How many orders rest here.
-    #[must_use]
-    pub fn len(&self) -> u32 {
-        unimplemented!()
+    fn check_page(&self, price: i64) -> Result<(), Refusal> {
+        if self.ladder.pages() >= self.max_pages && !self.ladder.has_page(price) {
+            return Err(Refusal::BookFull);
+        }
+        Ok(())
     }
 
-    /// Whether no order rests here.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// Lowers an order's open quantity where it stands.
+    fn reduce(&mut self, slot: u32, new: &RestingOrder, reports: &mut impl Reports) {
+        let behind = self.behind(slot);
+        let order = &mut self.orders[slot];
+        let level = &mut self.ladder[order.level];
+        level.quantity -= order.quantity - new.quantity.0;
+        self.digest = self.digest.wrapping_sub(digest::hash(order, level, behind));
+        order.quantity = new.quantity.0;
+        self.digest = self.digest.wrapping_add(digest::hash(order, level, behind));
+        reports.level(new.side, &level_view(level.price, level.quantity, level.orders));
     }
 
-    /// The best level of a side.
-    #[must_use]
-    pub fn best(&self, side: Side) -> Option<LevelView> {
-        unimplemented!()
+    /// Moves an order to the end of its own level with a new quantity.
+    fn requeue(&mut self, slot: u32, new: &RestingOrder, reports: &mut impl Reports) {
+        self.unlink(slot);
+        self.orders[slot].quantity = new.quantity.0;
+        let number = self.orders[slot].level;
+        self.append(slot, number);
+        let level = &self.ladder[number];
+        reports.rested(new);
+        reports.level(new.side, &level_view(level.price, level.quantity, level.orders));
     }
 
-    /// The level at a price, if any order rests there.
-    #[must_use]
-    pub fn level(&self, side: Side, price: Price) -> Option<LevelView> {
-        unimplemented!()
+    /// Lets the rest of a taker rest in a slot that stands in the index but in no level.
+    fn rest(&mut self, slot: u32, taker: &Taker, reports: &mut impl Reports) {
+        let number = self.push(slot, taker);
+        let level = &self.ladder[number];
+        reports.rested(&RestingOrder {
+            id: OrderId(taker.id),
+            owner: Owner(taker.owner),
+            side: taker.side,
+            price: Price(taker.limit),
+            quantity: Quantity(taker.left),
+        });
+        reports.level(taker.side, &level_view(level.price, level.quantity, level.orders));
     }
 
-    /// A side's levels from the best on: take(N) is the depth.
-    pub fn levels(&self, side: Side) -> impl Iterator<Item = LevelView> + '_ {
-        std::iter::empty()
+    fn drop_residue(&mut self, taker: &Taker, traded: u64, reports: &mut impl Reports) -> Outcome {
+        let reason = if taker.stopped { CancelReason::SelfTrade } else { CancelReason::Residue };
+        reports.cancelled(OrderId(taker.id), Owner(taker.owner), Quantity(taker.left), reason);
+        outcome(traded, 0, taker.left)
     }
 
-    /// Every resting order: bids from the best level on, oldest first in each, then asks likewise.
-    pub fn resting(&self) -> impl Iterator<Item = RestingOrder> + '_ {
-        std::iter::empty()
+    /// Puts an order behind all others at its price; answers the level.
+    fn push(&mut self, slot: u32, taker: &Taker) -> u32 {
+        let price = taker.limit;
+        let number = self.ladder.open(taker.side, price);
+        match taker.side {
+            Side::Buy if price > self.bid.price => self.set_touch(Side::Buy, Touch { price, level: number }),
+            Side::Sell if price < self.ask.price => {
+                self.set_touch(Side::Sell, Touch { price, level: number })
+            }
+            _ => {}
+        }
+        let order = &mut self.orders[slot];
+        order.quantity = taker.left;
+        self.append(slot, number);
+        number
     }
 
-    /// A fingerprint of the resting orders and their places, kept as the book changes: equal books give equal digests,
-    /// however they were reached.
-    #[must_use]
-    pub fn digest(&self) -> u64 {
-        unimplemented!()
+    pub(super) fn set_touch(&mut self, side: Side, touch: Touch) {
+        match side {
+            Side::Buy => self.bid = touch,
+            Side::Sell => self.ask = touch,
+        }
+        if touch.level != NIL {
+            self.ladder.touch(touch.price);
+        }
     }
+
+    /// Takes an order out of its level, and the level out of the ladder if it was the last one; answers what is left there.
+    fn take_out(&mut self, slot: u32, side: Side) -> LevelView {
+        let number = self.unlink(slot);
+        let level = self.ladder[number];
+        if level.orders == 0 {
+            self.close(number, side);
+        }
+        level_view(level.price, level.quantity, level.orders)
+    }
+
+    /// Closes an empty level and finds the next best one if it was the best.
+    #[inline]
+    pub(super) fn close(&mut self, number: u32, side: Side) {
+        let touch = match side {
+            Side::Buy if number == self.bid.level => self.ladder.below(number),
+            Side::Sell if number == self.ask.level => self.ladder.above(number),
+            _ => return self.ladder.close(number),
+        };
+        self.ladder.close(number);
+        let touch = match side {
+            _ if touch != NIL => Touch { price: self.ladder[touch].price, level: touch },
+            Side::Buy => Touch::NO_BID,
+            Side::Sell => Touch::NO_ASK,
+        };
+        self.set_touch(side, touch);
+    }
+
+    /// Links an order to the end of a level's queue.
+    fn append(&mut self, slot: u32, number: u32) {
+        let level = &mut self.ladder[number];
+        let older = level.newest;
+        let mut behind = digest::FIRST;
+        if older == NIL {
+            level.oldest = slot;
+        } else {
+            let older = &mut self.orders[older];
+            older.newer = slot;
+            behind = older.id;
+        }
+        let order = &mut self.orders[slot];
+        order.level = number;
+        order.older = older;
+        order.newer = NIL;
+        level.newest = slot;
+        level.orders += 1;
+        level.quantity += order.quantity;
+        self.digest = self.digest.wrapping_add(digest::hash(order, level, behind));
+    }
+
+    /// Unlinks an order from its level's queue; answers the level, which may now be empty.
+    fn unlink(&mut self, slot: u32) -> u32 {
+        let order = self.orders[slot];
+        let level = &mut self.ladder[order.level];
+        level.orders -= 1;
+        level.quantity -= order.quantity;
+        let mut behind = digest::FIRST;
+        if order.older == NIL {
+            level.oldest = order.newer;
+        } else {
+            let older = &mut self.orders[order.older];
+            older.newer = order.newer;
+            behind = older.id;
+        }
+        let mut change = digest::hash(&order, level, behind);
+        if order.newer == NIL {
+            level.newest = order.older;
+        } else {
+            let newer = &mut self.orders[order.newer];
+            newer.older = order.older;
+            change = change.wrapping_add(digest::hash(newer, level, order.id));
+            change = change.wrapping_sub(digest::hash(newer, level, behind));
+        }
+        self.digest = self.digest.wrapping_sub(change);
+        order.level
+    }
+
+    /// What an order's hash names as the one before it.
+    fn behind(&self, slot: u32) -> u64 {
+        match self.orders[slot].older {
+            NIL => digest::FIRST,
+            older => self.orders[older].id,
+        }
+    }
+
+    /// A resting order as the world sees it.
+    pub(super) fn view(&self, slot: u32) -> RestingOrder {
+        let order = &self.orders[slot];
+        let level = &self.ladder[order.level];
+        RestingOrder {
+            id: OrderId(order.id),
+            owner: Owner(order.owner),
+            side: level.side,
+            price: Price(level.price),
+            quantity: Quantity(order.quantity),
+        }
+    }
+}
+
+fn check_quantity(quantity: Quantity) -> Result<(), Refusal> {
+    match quantity {
+        Quantity::ZERO => Err(Refusal::ZeroQuantity),
+        _ if quantity > Quantity::MAX => Err(Refusal::QuantityTooLarge),
+        _ => Ok(()),
+    }
+}
+
+fn check_price(price: Price) -> Result<(), Refusal> {
+    if price.is_valid() { Ok(()) } else { Err(Refusal::PriceOutOfRange) }
+}
+
+fn outcome(traded: u64, resting: u64, cancelled: u64) -> Outcome {
+    Outcome { traded: Quantity(traded), resting: Quantity(resting), cancelled: Quantity(cancelled) }
+}
+
+pub(super) fn level_view(price: i64, quantity: u64, orders: u32) -> LevelView {
+    LevelView { price: Price(price), quantity: Quantity(quantity), orders }
+}
+
+/// An order that stands in no level yet.
+fn detached(taker: &Taker) -> Order {
+    Order { id: taker.id, quantity: taker.left, owner: taker.owner, level: NIL, older: NIL, newer: NIL }
 }

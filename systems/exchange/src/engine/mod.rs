@@ -2,8 +2,17 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod book;
+mod depth;
+mod digest;
+mod directory;
+mod index;
+mod ladder;
+mod matching;
 mod order;
+mod orders;
 mod reports;
+#[cfg(test)]
+mod tests;
 
 pub use book::OrderBook;
 pub use order::{
