@@ -1,2 +1,13 @@
-//! The Decalog server.
-fn main() {}
+//! The Decalog server and its command line: `decalog serve` runs the systems, the other commands look at them.
+//!
+//! Only this crate knows the configuration file, the process and its exit codes; what a system does is in its
+//! own crate.
+
+mod cli;
+mod config;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

@@ -1,0 +1,52 @@
+//! The command line: what can be asked of the binary, and how it exits.
+//!
+//! Exit codes: 0 done; 1 failed, with a coded message (docs/errors.md); 2 wrong usage.
+
+mod check_config;
+mod hash_password;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Ten systems on one log. This build runs the exchange.
+#[derive(Debug, Parser)]
+#[command(name = "decalog", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check a configuration file (and DECALOG__… variables) without starting anything
+    CheckConfig {
+        /// The TOML file; decalog.example.toml documents every key
+        file: PathBuf,
+    },
+    /// The exchange: look at it, prepare its configuration
+    #[command(subcommand)]
+    Exchange(ExchangeCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum ExchangeCommand {
+    /// Read a password from standard input and print the password_hash for the configuration
+    HashPassword,
+}
+
+/// Parses the arguments, runs the command, prints a failure to standard error.
+pub(crate) fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::CheckConfig { file } => check_config::run(&file),
+        Command::Exchange(ExchangeCommand::HashPassword) => hash_password::run(),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("decalog: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What only makes sense between values: names that must exist, names that must differ, steps that must divide.
+
+use std::collections::BTreeSet;
+
+use super::schema::{Config, Instrument, Session, Unit};
+
+/// A refusal: the key's path (places in lists count from 1) and the reason.
+type Refused = (Vec<String>, String);
+
+/// Refuses the first thing that contradicts another.
+pub(super) fn check(config: &Config) -> Result<(), Refused> {
+    if config.http.listen == config.exchange.fix.listen && config.http.listen.port() != 0 {
+        let reason = "is also the address of exchange.fix.listen; each listener needs its own".to_owned();
+        return Err((path(["http", "listen"]), reason));
+    }
+    let mut numbers = BTreeSet::new();
+    let mut symbols = BTreeSet::new();
+    let mut comp_ids = BTreeSet::from([config.exchange.fix.comp_id.as_str()]);
+    for (place, unit) in config.exchange.units.iter().enumerate() {
+        let at = |rest: &[&str]| {
+            let head = ["exchange".to_owned(), "units".to_owned(), (place + 1).to_string()];
+            head.into_iter().chain(rest.iter().map(|part| (*part).to_owned())).collect::<Vec<_>>()
+        };
+        if !numbers.insert(unit.number.get()) {
+            return Err((at(&["number"]), "is the number of an earlier unit; each unit needs its own".to_owned()));
+        }
+        check_unit(unit, &mut symbols, &mut comp_ids).map_err(|(rest, reason)| {
+            let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+            (at(&rest), reason)
+        })?;
+    }
+    Ok(())
+}
+
+fn check_unit<'c>(
+    unit: &'c Unit,
+    symbols: &mut BTreeSet<&'c str>,
+    comp_ids: &mut BTreeSet<&'c str>,
+) -> Result<(), Refused> {
+    for (place, instrument) in unit.instruments.iter().enumerate() {
+        let at = |key: &str| path(["instruments", &(place + 1).to_string(), key]);
+        if !symbols.insert(instrument.symbol.as_str()) {
+            return Err((at("symbol"), "is listed twice; a symbol belongs to one unit, once".to_owned()));
+        }
+        check_instrument(instrument).map_err(|(key, reason)| (at(key), reason))?;
+    }
+    let mut accounts = BTreeSet::new();
+    for (place, account) in unit.accounts.iter().enumerate() {
+        if !accounts.insert(account.name.as_str()) {
+            let at = path(["accounts", &(place + 1).to_string(), "name"]);
+            return Err((at, "is listed twice".to_owned()));
+        }
+    }
+    for (place, session) in unit.sessions.iter().enumerate() {
+        let at = |key: &str| path(["sessions", &(place + 1).to_string(), key]);
+        if !comp_ids.insert(session.comp_id.as_str()) {
+            return Err((at("comp_id"), "is already the CompID of another session or of the exchange".to_owned()));
+        }
+        if !accounts.contains(session.account.as_str()) {
+            let known: Vec<_> = accounts.iter().copied().collect();
+            return Err((at("account"), format!("must be an account of the same unit: {}", known.join(", "))));
+        }
+        check_session(session).map_err(|(key, reason)| (at(key), reason))?;
+    }
+    Ok(())
+}
+
+fn check_instrument(instrument: &Instrument) -> Result<(), (&'static str, String)> {
+    let scale = instrument.tick_size.scale();
+    let tick = instrument.tick_size.at_scale(scale).unwrap_or_default();
+    if tick <= 0 || scale > 9 {
+        return Err(("tick_size", "must be greater than 0, with at most 9 digits after the point".to_owned()));
+    }
+    let lot_scale = instrument.lot_size.scale();
+    if instrument.lot_size.at_scale(lot_scale).unwrap_or_default() <= 0 || lot_scale > 9 {
+        return Err(("lot_size", "must be greater than 0, with at most 9 digits after the point".to_owned()));
+    }
+    let on_tick = |price: Option<i64>| price.filter(|price| price % tick == 0);
+    let multiple = || format!("must be a multiple of tick_size ({}) and fit 18 digits", instrument.tick_size);
+    let lowest = on_tick(instrument.lowest_price.at_scale(scale)).ok_or_else(|| ("lowest_price", multiple()))?;
+    let highest = on_tick(instrument.highest_price.at_scale(scale)).ok_or_else(|| ("highest_price", multiple()))?;
+    if lowest <= 0 {
+        return Err(("lowest_price", "must be greater than 0".to_owned()));
+    }
+    if highest < lowest {
+        return Err(("highest_price", format!("must be at least lowest_price ({})", instrument.lowest_price)));
+    }
+    Ok(())
+}
+
+fn check_session(session: &Session) -> Result<(), (&'static str, String)> {
+    if session.heartbeat_min_seconds.get() > session.heartbeat_max_seconds.get() {
+        return Err(("heartbeat_min_seconds", "must not exceed heartbeat_max_seconds".to_owned()));
+    }
+    match (&session.username, &session.password_hash) {
+        (Some(_), None) => Err((
+            "username",
+            "needs a password_hash beside it; `decalog exchange hash-password` makes one".to_owned(),
+        )),
+        (None, Some(_)) => Err(("password_hash", "needs a username beside it".to_owned())),
+        (Some(_), Some(hash)) => decalog_exchange::api::credentials::check_hash(hash).map_err(|reason| {
+            ("password_hash", format!("{reason}; `decalog exchange hash-password` makes one"))
+        }),
+        (None, None) => Ok(()),
+    }
+}
+
+fn path<const N: usize>(parts: [&str; N]) -> Vec<String> {
+    parts.into_iter().map(str::to_owned).collect()
+}

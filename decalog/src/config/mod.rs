@@ -1,0 +1,13 @@
+//! The configuration: a TOML file, overridden by the environment, checked before anything starts.
+//!
+//! A refusal names the file and line (or the environment variable), the key, the value and what is allowed.
+//! What the exchange's state needs from here (instruments, accounts, sessions) becomes logged commands; the
+//! state itself never sees a configuration.
+
+mod check;
+mod load;
+mod schema;
+mod value;
+
+pub(crate) use load::{ConfigError, Loaded, load};
+pub(crate) use schema::{Config, Durability, LogFormat, Unit};

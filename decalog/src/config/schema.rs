@@ -1,0 +1,199 @@
+//! The shape of the configuration file: sections, keys, what each allows, and its default.
+//!
+//! `decalog.example.toml` documents every key; a test holds the two together. What a value may be is said by
+//! its type (`value.rs`); what only makes sense between values is checked in `check.rs`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::value::{Decimal, Name, TimeOfDay, Whole};
+
+/// The whole file.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Config {
+    pub(crate) server: Server,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) http: Http,
+    pub(crate) exchange: Exchange,
+}
+
+/// `[server]`: what concerns the process as a whole.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Server {
+    pub(crate) data: PathBuf,
+    pub(crate) segment_mebibytes: Whole<1, 1024, 64>,
+    pub(crate) reserve_mebibytes: Whole<1, 1024, 16>,
+    pub(crate) snapshot_every_records: Whole<1_000, 1_000_000_000, 1_000_000>,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("data"),
+            segment_mebibytes: Whole::default(),
+            reserve_mebibytes: Whole::default(),
+            snapshot_every_records: Whole::default(),
+        }
+    }
+}
+
+/// `[telemetry]`: what the process says about itself, on standard error.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Telemetry {
+    pub(crate) filter: String,
+    pub(crate) format: LogFormat,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self { filter: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `[http]`: the listener for REST, WebSocket and health checks.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Http {
+    pub(crate) listen: SocketAddr,
+    pub(crate) max_connections: Whole<1, 65_536, 1_024>,
+    pub(crate) header_timeout_seconds: Whole<1, 300, 10>,
+    pub(crate) max_body_bytes: Whole<1_024, 16_777_216, 65_536>,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            max_connections: Whole::default(),
+            header_timeout_seconds: Whole::default(),
+            max_body_bytes: Whole::default(),
+        }
+    }
+}
+
+/// `[exchange]`: the exchange's levels, doors and units.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Exchange {
+    pub(crate) durability: Durability,
+    pub(crate) interval_milliseconds: Whole<1, 60_000, 10>,
+    pub(crate) queue_commands: Whole<16, 1_048_576, 8_192>,
+    pub(crate) fix: Fix,
+    pub(crate) feed: Feed,
+    pub(crate) units: Vec<Unit>,
+}
+
+/// When a command counts as durable, and may be acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Durability {
+    /// Once synced to the device.
+    #[default]
+    Fsync,
+    /// Once written; synced every `interval_milliseconds`. A power cut may lose acknowledged orders.
+    Interval,
+    /// Once handed to the operating system. A power cut may lose acknowledged orders.
+    Os,
+}
+
+/// `[exchange.fix]`: the FIX listener.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Fix {
+    pub(crate) listen: SocketAddr,
+    pub(crate) comp_id: Name<32>,
+    pub(crate) max_connections: Whole<1, 4_096, 256>,
+    pub(crate) logon_timeout_seconds: Whole<1, 300, 10>,
+    pub(crate) max_message_bytes: Whole<1_024, 65_536, 8_192>,
+    pub(crate) outbound_queue_kibibytes: Whole<64, 65_536, 4_096>,
+    pub(crate) send_timeout_seconds: Whole<1, 300, 10>,
+    pub(crate) password_checks: Whole<1, 64, 2>,
+    pub(crate) sending_time_accuracy_seconds: Whole<1, 86_400, 120>,
+}
+
+impl Default for Fix {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 9878)),
+            comp_id: "DECALOG".parse().expect("the default CompID is a valid name"),
+            max_connections: Whole::default(),
+            logon_timeout_seconds: Whole::default(),
+            max_message_bytes: Whole::default(),
+            outbound_queue_kibibytes: Whole::default(),
+            send_timeout_seconds: Whole::default(),
+            password_checks: Whole::default(),
+            sending_time_accuracy_seconds: Whole::default(),
+        }
+    }
+}
+
+/// `[exchange.feed]`: the public market data over REST and WebSocket.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Feed {
+    pub(crate) max_subscribers: Whole<0, 65_536, 256>,
+    pub(crate) subscriber_queue_messages: Whole<16, 65_536, 1_024>,
+    pub(crate) trades_kept: Whole<1, 100_000, 1_000>,
+}
+
+/// `[[exchange.units]]`: a matching unit, one partition: instruments that trade together.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Unit {
+    pub(crate) number: Whole<0, 1_023, 0>,
+    pub(crate) day_end: TimeOfDay,
+    pub(crate) instruments: Vec<Instrument>,
+    pub(crate) accounts: Vec<Account>,
+    pub(crate) sessions: Vec<Session>,
+}
+
+/// `[[exchange.units.instruments]]`.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Instrument {
+    pub(crate) symbol: Name<16>,
+    pub(crate) tick_size: Decimal,
+    pub(crate) lot_size: Decimal,
+    pub(crate) lowest_price: Decimal,
+    pub(crate) highest_price: Decimal,
+}
+
+/// `[[exchange.units.accounts]]`.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Account {
+    pub(crate) name: Name<32>,
+}
+
+/// `[[exchange.units.sessions]]`: one FIX counterparty.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Session {
+    pub(crate) comp_id: Name<32>,
+    pub(crate) account: Name<32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) username: Option<Name<32>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) password_hash: Option<String>,
+    #[serde(default)]
+    pub(crate) heartbeat_min_seconds: Whole<1, 3_600, 1>,
+    #[serde(default)]
+    pub(crate) heartbeat_max_seconds: Whole<1, 3_600, 300>,
+    #[serde(default)]
+    pub(crate) reset_on_logon: bool,
+}

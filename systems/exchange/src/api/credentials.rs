@@ -1,0 +1,70 @@
+//! Passwords of FIX sessions: argon2id, checked at the edge and never logged.
+//!
+//! A check costs tens of milliseconds of one core by design, so callers bound how many run at once.
+
+use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
+use argon2::{Algorithm, Argon2, Params, Version};
+
+/// OWASP's second recommended setting for argon2id: 19 MiB, two passes, one lane (about 20 ms).
+fn hasher() -> Argon2<'static> {
+    let params = Params::new(19 * 1024, 2, 1, None).expect("the recommended parameters are valid");
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+}
+
+/// The PHC string for a password, with the given random salt.
+pub fn hash_password(password: &str, salt: &[u8; 16]) -> String {
+    let salt = SaltString::encode_b64(salt).expect("16 bytes are a valid salt");
+    hasher()
+        .hash_password(password.as_bytes(), &salt)
+        .expect("a valid salt and parameters always hash")
+        .to_string()
+}
+
+/// Says what is wrong with a PHC string that is not an argon2id hash, or asks for more than this server spends.
+pub fn check_hash(hash: &str) -> Result<(), &'static str> {
+    const MAX_MEMORY_KIBIBYTES: u32 = 256 * 1024;
+    const MAX_PASSES: u32 = 10;
+    let parsed = PasswordHash::new(hash).map_err(|_| "must be a PHC string")?;
+    if parsed.algorithm != Algorithm::Argon2id.ident() || parsed.hash.is_none() || parsed.salt.is_none() {
+        return Err("must be an argon2id hash with its salt");
+    }
+    let params = Params::try_from(&parsed).map_err(|_| "must have valid argon2id parameters")?;
+    if params.m_cost() > MAX_MEMORY_KIBIBYTES || params.t_cost() > MAX_PASSES {
+        return Err("must need at most 256 MiB and 10 passes");
+    }
+    Ok(())
+}
+
+/// Is this the password of that PHC string? Constant time in the comparison.
+pub fn verify(password: &str, hash: &str) -> bool {
+    PasswordHash::new(hash)
+        .is_ok_and(|parsed| hasher().verify_password(password.as_bytes(), &parsed).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_right_password_passes() {
+        let hash = hash_password("correct horse", b"0123456789abcdef");
+        assert_eq!(check_hash(&hash), Ok(()));
+        assert!(verify("correct horse", &hash));
+        assert!(!verify("correct horsf", &hash));
+        assert!(!verify("", &hash));
+        assert!(!verify("correct horse", "not a hash"));
+    }
+
+    #[test]
+    fn a_hash_that_is_foreign_or_too_expensive_is_refused() {
+        let hash = hash_password("x", b"0123456789abcdef");
+        for wrong in [
+            "secret".to_owned(),
+            hash.replace("argon2id", "argon2i"),
+            hash.replace("m=19456", "m=4194304"),
+            hash.rsplit_once('$').unwrap().0.to_owned(),
+        ] {
+            assert!(check_hash(&wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The FIX door.
+
+pub(crate) mod outbound;
