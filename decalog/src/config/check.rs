@@ -22,7 +22,10 @@ pub(super) fn check(config: &Config) -> Result<(), Refused> {
             head.into_iter().chain(rest.iter().map(|part| (*part).to_owned())).collect::<Vec<_>>()
         };
         if !numbers.insert(unit.number.get()) {
-            return Err((at(&["number"]), "is the number of an earlier unit; each unit needs its own".to_owned()));
+            return Err((
+                at(&["number"]),
+                "is the number of an earlier unit; each unit needs its own".to_owned(),
+            ));
         }
         check_unit(unit, &mut symbols, &mut comp_ids).map_err(|(rest, reason)| {
             let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
@@ -54,11 +57,17 @@ fn check_unit<'c>(
     for (place, session) in unit.sessions.iter().enumerate() {
         let at = |key: &str| path(["sessions", &(place + 1).to_string(), key]);
         if !comp_ids.insert(session.comp_id.as_str()) {
-            return Err((at("comp_id"), "is already the CompID of another session or of the exchange".to_owned()));
+            return Err((
+                at("comp_id"),
+                "is already the CompID of another session or of the exchange".to_owned(),
+            ));
         }
         if !accounts.contains(session.account.as_str()) {
             let known: Vec<_> = accounts.iter().copied().collect();
-            return Err((at("account"), format!("must be an account of the same unit: {}", known.join(", "))));
+            return Err((
+                at("account"),
+                format!("must be an account of the same unit: {}", known.join(", ")),
+            ));
         }
         check_session(session).map_err(|(key, reason)| (at(key), reason))?;
     }
@@ -69,7 +78,10 @@ fn check_instrument(instrument: &Instrument) -> Result<(), (&'static str, String
     let scale = instrument.tick_size.scale();
     let tick = instrument.tick_size.at_scale(scale).unwrap_or_default();
     if tick <= 0 || scale > 9 {
-        return Err(("tick_size", "must be greater than 0, with at most 9 digits after the point".to_owned()));
+        return Err((
+            "tick_size",
+            "must be greater than 0, with at most 9 digits after the point".to_owned(),
+        ));
     }
     let lot_scale = instrument.lot_size.scale();
     if instrument.lot_size.at_scale(lot_scale).unwrap_or_default() <= 0 || lot_scale > 9 {
@@ -77,13 +89,18 @@ fn check_instrument(instrument: &Instrument) -> Result<(), (&'static str, String
     }
     let on_tick = |price: Option<i64>| price.filter(|price| price % tick == 0);
     let multiple = || format!("must be a multiple of tick_size ({}) and fit 18 digits", instrument.tick_size);
-    let lowest = on_tick(instrument.lowest_price.at_scale(scale)).ok_or_else(|| ("lowest_price", multiple()))?;
-    let highest = on_tick(instrument.highest_price.at_scale(scale)).ok_or_else(|| ("highest_price", multiple()))?;
+    let lowest =
+        on_tick(instrument.lowest_price.at_scale(scale)).ok_or_else(|| ("lowest_price", multiple()))?;
+    let highest =
+        on_tick(instrument.highest_price.at_scale(scale)).ok_or_else(|| ("highest_price", multiple()))?;
     if lowest <= 0 {
         return Err(("lowest_price", "must be greater than 0".to_owned()));
     }
     if highest < lowest {
-        return Err(("highest_price", format!("must be at least lowest_price ({})", instrument.lowest_price)));
+        return Err((
+            "highest_price",
+            format!("must be at least lowest_price ({})", instrument.lowest_price),
+        ));
     }
     Ok(())
 }

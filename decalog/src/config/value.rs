@@ -149,7 +149,8 @@ impl<'de> Deserialize<'de> for TimeOfDay {
         if text.len() != 8 {
             return Err(D::Error::custom("must be a time of day in UTC, like \"21:00:00\""));
         }
-        let time = text.parse().map_err(|_| D::Error::custom("must be a time of day in UTC, like \"21:00:00\""))?;
+        let time =
+            text.parse().map_err(|_| D::Error::custom("must be a time of day in UTC, like \"21:00:00\""))?;
         Ok(Self(time))
     }
 }
@@ -166,7 +167,9 @@ mod tests {
 
     #[test]
     fn a_decimal_keeps_every_digit_and_drops_trailing_zeros() {
-        for (text, scale, shown) in [("0.01", 2, "0.01"), ("10", 0, "10"), ("-1.50", 1, "-1.5"), ("0.0", 0, "0")] {
+        for (text, scale, shown) in
+            [("0.01", 2, "0.01"), ("10", 0, "10"), ("-1.50", 1, "-1.5"), ("0.0", 0, "0")]
+        {
             let decimal: Decimal = text.parse().expect(text);
             assert_eq!((decimal.scale(), decimal.to_string().as_str()), (scale, shown));
         }

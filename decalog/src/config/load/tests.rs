@@ -26,7 +26,10 @@ fn a_value_out_of_range_is_refused_with_line_key_value_and_range() {
 #[test]
 fn an_unknown_key_is_refused_with_the_known_ones() {
     let refusal = parse("[http]\nlisten = \"127.0.0.1:1\"\nlitsen = 1\n").unwrap_err();
-    assert!(refusal.starts_with("d.toml:3: http.litsen: unknown field `litsen`, expected one of"), "{refusal}");
+    assert!(
+        refusal.starts_with("d.toml:3: http.litsen: unknown field `litsen`, expected one of"),
+        "{refusal}"
+    );
 }
 
 #[test]
@@ -45,7 +48,11 @@ fn text_that_is_not_toml_names_its_line() {
 fn the_environment_overrides_the_file_and_is_named_when_it_is_wrong() {
     let config = parse_with(
         "[http]\nmax_connections = 5\n",
-        &[("DECALOG__HTTP__MAX_CONNECTIONS", "7"), ("DECALOG__EXCHANGE__FIX__LISTEN", "127.0.0.1:1"), ("PATH", "x")],
+        &[
+            ("DECALOG__HTTP__MAX_CONNECTIONS", "7"),
+            ("DECALOG__EXCHANGE__FIX__LISTEN", "127.0.0.1:1"),
+            ("PATH", "x"),
+        ],
     )
     .unwrap();
     assert_eq!(config.http.max_connections.get(), 7);
@@ -64,10 +71,16 @@ fn what_contradicts_another_value_is_refused_at_its_line() {
     let wrong_account = EXAMPLE.replacen("account = \"ALICE\"", "account = \"NOBODY\"", 1);
     let line = wrong_account.lines().position(|line| line.contains("NOBODY")).unwrap() + 1;
     let refusal = parse(&wrong_account).unwrap_err();
-    assert!(refusal.starts_with(&format!("d.toml:{line}: exchange.units.1.sessions.1.account = \"NOBODY\"")), "{refusal}");
+    assert!(
+        refusal.starts_with(&format!("d.toml:{line}: exchange.units.1.sessions.1.account = \"NOBODY\"")),
+        "{refusal}"
+    );
     let off_tick = EXAMPLE.replacen("lowest_price = \"0.01\"", "lowest_price = \"0.015\"", 1);
     let refusal = parse(&off_tick).unwrap_err();
-    assert!(refusal.contains("lowest_price = \"0.015\": must be a multiple of tick_size (0.01)"), "{refusal}");
+    assert!(
+        refusal.contains("lowest_price = \"0.015\": must be a multiple of tick_size (0.01)"),
+        "{refusal}"
+    );
 }
 
 #[test]

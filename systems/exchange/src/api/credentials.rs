@@ -37,8 +37,7 @@ pub fn check_hash(hash: &str) -> Result<(), &'static str> {
 
 /// Is this the password of that PHC string? Constant time in the comparison.
 pub fn verify(password: &str, hash: &str) -> bool {
-    PasswordHash::new(hash)
-        .is_ok_and(|parsed| hasher().verify_password(password.as_bytes(), &parsed).is_ok())
+    PasswordHash::new(hash).is_ok_and(|parsed| hasher().verify_password(password.as_bytes(), &parsed).is_ok())
 }
 
 #[cfg(test)]

@@ -50,7 +50,10 @@ pub(crate) async fn follow(
         Problem::new(Kind::UpgradeRequired, "this is a WebSocket: connect with ws:// and the same path")
     })?;
     let permit = Arc::clone(&context.feed.subscribers).try_acquire_owned().map_err(|_| {
-        Problem::new(Kind::TooManySubscribers, "as many follow the feed as may; try again later, or poll the book")
+        Problem::new(
+            Kind::TooManySubscribers,
+            "as many follow the feed as may; try again later, or poll the book",
+        )
     })?;
     let upgrade = upgrade.max_message_size(MAX_INBOUND_BYTES).max_frame_size(MAX_INBOUND_BYTES);
     Ok(upgrade.on_upgrade(move |socket| serve(socket, context.market, symbol, permit)))

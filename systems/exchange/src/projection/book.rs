@@ -190,7 +190,13 @@ mod tests {
     }
 
     fn trade(sequence: u64, id: u64) -> Numbered {
-        let trade = PublicTrade { id, price: Decimal::new(10, 2), quantity: Decimal::new(1, 0), aggressor: Side::Buy, time: 5 };
+        let trade = PublicTrade {
+            id,
+            price: Decimal::new(10, 2),
+            quantity: Decimal::new(1, 0),
+            aggressor: Side::Buy,
+            time: 5,
+        };
         Numbered { sequence, change: Change::Trade(trade) }
     }
 

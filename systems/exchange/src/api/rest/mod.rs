@@ -109,10 +109,15 @@ struct TradesQuery {
 
 pub(crate) fn find(market: &Market, symbol: Symbol) -> Result<&Listing, Problem> {
     let known = symbol.ok().and_then(|symbol| market.listing(&symbol.0));
-    known.ok_or_else(|| Problem::new(Kind::UnknownInstrument, "see /v1/instruments for the symbols there are"))
+    known
+        .ok_or_else(|| Problem::new(Kind::UnknownInstrument, "see /v1/instruments for the symbols there are"))
 }
 
-fn limit(name: &str, given: Result<Option<String>, QueryRejection>, default: usize) -> Result<usize, Problem> {
+fn limit(
+    name: &str,
+    given: Result<Option<String>, QueryRejection>,
+    default: usize,
+) -> Result<usize, Problem> {
     let refused = || {
         Problem::new(Kind::InvalidParameter, format!("{name} must be a whole number from 1 to {LIMIT_MAX}"))
     };

@@ -133,7 +133,12 @@ fn schemas() -> Value {
         ("aggressor", side.clone()),
         ("time", number),
     ];
-    let book = [("symbol", text.clone()), ("sequence", count.clone()), ("bids", list("Level")), ("asks", list("Level"))];
+    let book = [
+        ("symbol", text.clone()),
+        ("sequence", count.clone()),
+        ("bids", list("Level")),
+        ("asks", list("Level")),
+    ];
     let message = |of: &str, fields: &[(&str, Value)]| {
         let mut all = vec![("type", json!({ "const": of })), ("sequence", count.clone())];
         all.extend(fields.iter().filter(|(name, _)| *name != "sequence").cloned());

@@ -27,7 +27,8 @@ fn context(max_subscribers: u32) -> Context {
     let price = Decimal::new(10_050, 2);
     let quantity = Decimal::new(5_000, 4);
     let level = Change::Level(Side::Buy, Level { price, quantity, orders: 2 });
-    let trade = PublicTrade { id: 9, price, quantity, aggressor: Side::Sell, time: 1_700_000_000_000_000_000 };
+    let trade =
+        PublicTrade { id: 9, price, quantity, aggressor: Side::Sell, time: 1_700_000_000_000_000_000 };
     picture.apply(Numbered { sequence: 1, change: level }).unwrap();
     picture.apply(Numbered { sequence: 2, change: Change::Trade(trade) }).unwrap();
     let mut market = Market::new();
@@ -47,7 +48,8 @@ fn ask(context: Context, method: &str, path: &str) -> Answer {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
         let response = router(context).oneshot(request).await.unwrap();
-        let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        let header =
+            |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
         let (status, kind, offset) =
             (response.status(), header("content-type").unwrap_or_default(), header("decalog-offset"));
         let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
@@ -71,7 +73,10 @@ fn a_book_shows_every_digit_and_its_offset() {
 fn trades_name_the_aggressor() {
     let answer = ask(context(1), "GET", "/v1/instruments/BTC-USD/trades");
     let trade = &answer.body["trades"][0];
-    assert_eq!((&trade["aggressor"], &trade["price"], &trade["id"]), (&"ask".into(), &"100.50".into(), &"9".into()));
+    assert_eq!(
+        (&trade["aggressor"], &trade["price"], &trade["id"]),
+        (&"ask".into(), &"100.50".into(), &"9".into())
+    );
 }
 
 #[test]
@@ -164,7 +169,8 @@ fn check(document: &Value, schema: &Value, value: &Value, at: &str) {
         Some("object") => {
             let fields = value.as_object().unwrap_or_else(|| panic!("{at}: {value} is no object"));
             let described = schema["properties"].as_object().unwrap();
-            let names = |keys: Vec<&String>| keys.into_iter().cloned().collect::<std::collections::BTreeSet<_>>();
+            let names =
+                |keys: Vec<&String>| keys.into_iter().cloned().collect::<std::collections::BTreeSet<_>>();
             assert_eq!(names(fields.keys().collect()), names(described.keys().collect()), "{at}");
             for (name, field) in fields {
                 check(document, &described[name], field, &format!("{at}.{name}"));
