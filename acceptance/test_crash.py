@@ -158,8 +158,7 @@ class Market:
                     told[order.symbol, order.side, Decimal(order.price)] += order.leaves
             assert told == wanted, f"unit {unit}: the live orders as told are not the oracle's book"
             for symbol in symbols:
-                shown = book_by_rest(self.server, symbol)
-                assert shown == {key: quantity for key, quantity in wanted.items() if key[0] == symbol}
+                wait_for_book(self.server, symbol, {key: n for key, n in wanted.items() if key[0] == symbol})
 
     def _check_statuses(self) -> None:
         """A sample of orders, asked by OrderStatusRequest: live ones, ended ones, and those that were withdrawn."""
@@ -198,9 +197,16 @@ class Market:
             assert time.monotonic() < deadline, f"{trader.compared} of {compared} reports were resent"
 
 
+def wait_for_book(server: Server, symbol: str, wanted: dict, timeout: float = 10.0) -> None:
+    """Polls the book as REST shows it until it is the wanted one: the public picture may follow a moment later."""
+    deadline = time.monotonic() + timeout
+    while (shown := book_by_rest(server, symbol)) != wanted:
+        assert time.monotonic() < deadline, f"{symbol}: REST shows {shown}, the oracle says {wanted}"
+
+
 def book_by_rest(server: Server, symbol: str) -> dict:
     """The book of a symbol as REST shows it, with the keys of the oracle's levels."""
-    answer = httpx.get(f"{server.url}/api/v1/instruments/{symbol}/book")
+    answer = httpx.get(f"{server.url}/v1/instruments/{symbol}/book", params={"depth": 1000})
     answer.raise_for_status()
     book = answer.json()
     return {
