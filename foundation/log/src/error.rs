@@ -78,6 +78,9 @@ pub enum LogError {
         /// What the storage said.
         source: io::Error,
     },
+    /// The log failed before; it takes nothing more until it is started again.
+    #[error("the log has failed: {0}")]
+    Failed(Arc<LogError>),
     /// Bytes that were durable are not what was written.
     #[error("damage in {0}")]
     Damaged(Damage),

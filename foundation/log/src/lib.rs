@@ -6,7 +6,11 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+mod embedded;
 mod error;
+mod journal;
+mod options;
+pub mod storage;
 
 use std::sync::Arc;
 
@@ -14,7 +18,10 @@ pub use batch::{
     Batch, BatchBuilder, Context, FramingError, MAX_BATCH_BYTES, MAX_RECORD_BYTES, PushError,
     RECORD_PREFIX_BYTES, Records,
 };
+pub use embedded::EmbeddedLog;
 pub use error::{AppendError, Damage, LogError};
+pub use journal::{Cut, Journal, Progress, Recovery};
+pub use options::{Guarantee, Options};
 
 /// Names one partition of a log; the caller chooses the numbers (the runtime packs system and index).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

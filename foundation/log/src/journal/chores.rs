@@ -1,0 +1,155 @@
+//! What the journal does beside appending and syncing, off everybody's way: it logs trims, writes the indexes of
+//! finished segments, drops segments that nobody needs, and prepares the next one.
+//!
+//! # Dropping is safe at any moment
+//!
+//! A segment goes once every partition with batches in it has trimmed past them and those trims are on the device, in
+//! a later segment. The oldest first, each removal synced, so that what remains is always without a gap; and since each
+//! segment begins with a table of where everybody stands, nothing of a dropped one is needed.
+//!
+//! A partition that does not trim keeps every segment from its oldest batch on.
+
+use std::io;
+use std::sync::{Arc, PoisonError};
+
+use super::append::Content;
+use super::format::Kind;
+use super::segment::{SegmentFile, UNFINISHED_SUFFIX, index_name, segment_name};
+use super::{Core, State};
+use crate::{AppendError, LogError, PartitionId};
+
+/// So many finished segments keep their index in memory, for readers that follow closely.
+const YOUNG_SEGMENTS: usize = 2;
+
+impl Core {
+    pub(crate) fn chore_step(&self) -> Result<(), Arc<LogError>> {
+        let _one_at_a_time = self.chore.lock().unwrap_or_else(PoisonError::into_inner);
+        self.state().chores_due = false;
+        self.log_trims()?;
+        self.write_indexes();
+        self.drop_spent()?;
+        self.prepare_next()
+    }
+
+    fn log_trims(&self) -> Result<(), Arc<LogError>> {
+        let mut state = self.state();
+        let waiting = |state: &State| {
+            let mut partitions = state.partitions.iter();
+            partitions.find(|(_, p)| p.first > p.first_logged).map(|(id, p)| (*id, p.first))
+        };
+        while let Some((PartitionId(id), first)) = waiting(&state) {
+            state = match self.write_own(state, &Content::bare(Kind::Trim, id, first)) {
+                Ok(state) => state,
+                Err(AppendError::Failed(error)) => return Err(error),
+                // No space even for this; a later step tries again.
+                Err(_) => return Ok(()),
+            };
+            if let Some(partition) = state.partitions.get_mut(&PartitionId(id)) {
+                partition.first_logged = first;
+            }
+            state.soil(PartitionId(id));
+            if state.want_within(self.options.os_sync_millis) && state.sync_sleeps {
+                self.work.notify_one();
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the index of each finished segment beside it. A failure costs only time when it is read.
+    fn write_indexes(&self) {
+        loop {
+            let state = self.state();
+            let Some(sealed) = state.sealed.iter().find(|sealed| !sealed.indexed) else { break };
+            let (file, index) = (Arc::clone(&sealed.file), sealed.index.clone());
+            drop(state);
+            if let Some(index) = index
+                && let Err(e) = self.write_index(&file, &index.encode(file.number(), file.header.salt))
+            {
+                tracing::warn!(segment = file.number(), error = %e, "cannot write the segment's index");
+            }
+            let mut state = self.state();
+            let written = state.sealed.iter_mut().find(|sealed| sealed.file.number() == file.number());
+            if let Some(sealed) = written {
+                sealed.indexed = true;
+            }
+        }
+        let mut state = self.state();
+        let old = state.sealed.len().saturating_sub(YOUNG_SEGMENTS);
+        state.sealed.iter_mut().take(old).for_each(|sealed| sealed.index = None);
+    }
+
+    fn write_index(&self, segment: &SegmentFile, bytes: &[u8]) -> io::Result<()> {
+        let unfinished = format!("index{UNFINISHED_SUFFIX}");
+        let file = self.storage.create(&unfinished, bytes.len() as u64)?;
+        file.write_at(0, &mut [io::IoSlice::new(bytes)])?;
+        self.storage.rename(&unfinished, &index_name(segment.number()))
+    }
+
+    fn drop_spent(&self) -> Result<(), Arc<LogError>> {
+        loop {
+            let mut state = self.state();
+            let spent = state.sealed.front().is_some_and(|oldest| state.is_spent(oldest));
+            let Some(oldest) = spent.then(|| state.sealed.pop_front()).flatten() else { return Ok(()) };
+            drop(state);
+            let number = oldest.file.number();
+            let remove = || {
+                self.storage.remove(&segment_name(number))?;
+                self.storage.sync_directory()
+            };
+            if let Err(e) = remove() {
+                return Err(self.fail(self.io("remove", &segment_name(number), e)));
+            }
+            // An index without its segment is swept up by the next start.
+            let _ = self.storage.remove(&index_name(number));
+            tracing::debug!(segment = number, "dropped a segment that no partition needs");
+            self.state().full = false;
+        }
+    }
+
+    fn prepare_next(&self) -> Result<(), Arc<LogError>> {
+        let mut state = self.state();
+        if state.failed.is_none() && state.spare.is_none() && !state.making {
+            let number = state.active.number() + 1;
+            let outcome = match self.check_budget(&state) {
+                Ok(()) => {
+                    state.making = true;
+                    drop(state);
+                    let outcome = self.create_segment(number);
+                    state = self.state();
+                    state.making = false;
+                    self.made.notify_all();
+                    outcome
+                }
+                Err(e) => Err(e),
+            };
+            match outcome {
+                Ok(spare) => {
+                    state.full = false;
+                    state.spare = Some(spare);
+                }
+                Err(e) if e.kind() == io::ErrorKind::StorageFull => {
+                    if !state.full {
+                        tracing::warn!(error = %e, "no space for the next segment: only the reserve will be left");
+                    }
+                    state.full = true;
+                }
+                Err(e) => {
+                    drop(state);
+                    return Err(self.fail(self.io("make", &segment_name(number), e)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes zeroes over the prepared segment, so that syncs in it will be cheap.
+    pub(crate) fn fill_next(&self) -> Result<(), Arc<LogError>> {
+        let Some(spare) = self.state().spare.clone() else { return Ok(()) };
+        match spare.fill() {
+            Ok(()) => Ok(()),
+            // Only on a file system that did not reserve the space; appends will be refused in time.
+            Err(e) if e.kind() == io::ErrorKind::StorageFull => Ok(()),
+            Err(e) => Err(self.fail(self.io("write zeroes to", &segment_name(spare.number()), e))),
+        }
+    }
+}

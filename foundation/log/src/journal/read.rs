@@ -1,0 +1,248 @@
+//! Reading one partition: its batches are found by the index and read from their segments, past the appenders. The
+//! journal's mutex is held only to copy a few index entries.
+
+use std::io;
+use std::sync::Arc;
+
+use super::Core;
+use super::format::{FRAME_HEADER_BYTES, FrameHeader, Kind, Position, payload_checksum};
+use super::index::{Entry, Index, find};
+use super::scan::{Scanner, Step};
+use super::segment::{SegmentFile, index_name, segment_name};
+use crate::options::Guarantee;
+use crate::{Batch, Damage, LogError, Offset, PartitionId, Reader};
+
+/// Index entries copied in one go.
+const ENTRIES: usize = 64;
+/// Bytes read in one go, when the next entries lie that close.
+const WINDOW_BYTES: u64 = 256 << 10;
+
+pub(super) struct JournalReader {
+    core: Arc<Core>,
+    partition: PartitionId,
+    next: Offset,
+    /// The batches to come, all durable, in `segment`; those before `used` are done.
+    entries: Vec<Entry>,
+    used: usize,
+    segment: Option<Arc<SegmentFile>>,
+    /// The index of a finished segment, while its batches are read.
+    index: Option<(u64, Arc<Index>)>,
+    window: Vec<u8>,
+    window_start: u64,
+}
+
+/// Where the next entries come from.
+enum Source {
+    /// Copied from the active segment's.
+    Copied,
+    /// A finished segment, with its index if that is in memory.
+    Finished(Arc<SegmentFile>, Option<Arc<Index>>),
+    /// Nothing is durable beyond.
+    End,
+}
+
+impl JournalReader {
+    pub(super) fn new(core: &Arc<Core>, partition: PartitionId, from: Offset) -> Result<Self, LogError> {
+        let extent = core.state().partitions.get(&partition).map(|partition| partition.extent());
+        let extent = extent.ok_or(LogError::NoPartition { partition })?;
+        if from > extent.next {
+            return Err(LogError::BeyondEnd { partition, offset: from, next: extent.next });
+        }
+        if from < extent.first {
+            return Err(LogError::Trimmed { partition, offset: from, first: extent.first });
+        }
+        Ok(Self {
+            core: Arc::clone(core),
+            partition,
+            next: from,
+            entries: Vec::with_capacity(ENTRIES),
+            used: 0,
+            segment: None,
+            index: None,
+            window: Vec::new(),
+            window_start: 0,
+        })
+    }
+
+    /// Finds the next durable batches; `false` when there are none.
+    fn refill(&mut self) -> Result<bool, LogError> {
+        self.entries.clear();
+        self.used = 0;
+        match self.source()? {
+            Source::Copied => Ok(true),
+            Source::End => Ok(false),
+            Source::Finished(segment, index) => {
+                let number = segment.number();
+                let index = match (self.index.take(), index) {
+                    (Some((held, index)), _) if held == number => index,
+                    (_, Some(index)) => index,
+                    _ => Arc::new(self.load_index(&segment)?),
+                };
+                let list = index.partitions.get(&self.partition.0).map_or(&[][..], Vec::as_slice);
+                let from = find(list, self.next);
+                self.entries.extend(list[from..].iter().take(ENTRIES));
+                self.index = Some((number, index));
+                self.enter(segment);
+                if self.entries.first().is_none_or(|entry| entry.first > self.next) {
+                    return Err(self.damage(0, "its index lacks a batch that was written"));
+                }
+                Ok(true)
+            }
+        }
+    }
+
+    fn source(&mut self) -> Result<Source, LogError> {
+        let core = Arc::clone(&self.core);
+        let state = core.state();
+        let Some(partition) = state.partitions.get(&self.partition) else { return Ok(Source::End) };
+        if self.next < partition.first {
+            let (offset, first) = (self.next, partition.first);
+            return Err(LogError::Trimmed { partition: self.partition, offset, first });
+        }
+        if self.next >= partition.durable {
+            return Ok(Source::End);
+        }
+        if partition.entries.first().is_some_and(|entry| entry.first <= self.next) {
+            let entries = &partition.entries[find(&partition.entries, self.next)..];
+            let durable = entries.iter().take(ENTRIES).take_while(|entry| entry.next() <= partition.durable);
+            self.entries.extend(durable);
+            self.enter(Arc::clone(&state.active));
+            return Ok(if self.entries.is_empty() { Source::End } else { Source::Copied });
+        }
+        // A reader goes on where it was; only a new one looks from the oldest.
+        let oldest = state.sealed.front().map_or(0, |sealed| sealed.file.number());
+        let from = self.segment.as_ref().map_or(0, |segment| segment.number().saturating_sub(oldest));
+        let holds = |bounds: &super::index::Bounds| {
+            bounds.get(&self.partition.0).is_some_and(|(first, next)| (*first..*next).contains(&self.next))
+        };
+        let mut finished = state.sealed.iter().skip(usize::try_from(from).unwrap_or(0));
+        match finished.find(|sealed| holds(&sealed.bounds)) {
+            Some(sealed) => Ok(Source::Finished(Arc::clone(&sealed.file), sealed.index.clone())),
+            None => Err(self.damage(0, "no segment holds the offset that is read")),
+        }
+    }
+
+    fn enter(&mut self, segment: Arc<SegmentFile>) {
+        if self.segment.as_ref().is_none_or(|before| before.number() != segment.number()) {
+            self.window.clear();
+            self.segment = Some(segment);
+        }
+    }
+
+    /// Reads the index beside a segment, or makes it again.
+    fn load_index(&self, segment: &SegmentFile) -> Result<Index, LogError> {
+        let read = || {
+            let file = self.core.storage.open(&index_name(segment.number()), false)?;
+            let mut bytes = vec![0; usize::try_from(file.length()?).map_err(io::Error::other)?];
+            file.read_at(0, &mut bytes)?;
+            Ok::<_, io::Error>(Index::decode(&bytes, segment.number(), segment.header.salt))
+        };
+        if let Ok(Some(index)) = read() {
+            return Ok(index);
+        }
+        tracing::debug!(
+            segment = segment.number(),
+            "the segment's index is not usable: reading the segment instead"
+        );
+        rebuild(segment).map_err(|e| self.core.io("read", &segment_name(segment.number()), e))
+    }
+
+    fn damage(&self, position: u64, what: &str) -> LogError {
+        LogError::Damaged(Damage {
+            segment: self.segment.as_ref().map_or(0, |segment| segment.number()),
+            position,
+            what: format!("partition {} at offset {}: {what}", self.partition.0, self.next),
+            remedy:
+                "Stop the server and run `decalog log verify`; restore the segment from a backup or a replica"
+                    .to_owned(),
+        })
+    }
+
+    /// Brings an entry's frame into the window; says where in it.
+    fn load(&mut self, segment: &SegmentFile, entry: Entry) -> io::Result<usize> {
+        let position = u64::from(entry.position);
+        let end = position + u64::from(entry.bytes);
+        let held = self.window_start..=self.window_start + self.window.len() as u64;
+        if self.window.is_empty() || !held.contains(&position) || !held.contains(&end) {
+            // Never beyond the last entry: what follows is still being written.
+            let last =
+                self.entries.last().map_or(end, |last| u64::from(last.position) + u64::from(last.bytes));
+            let length = (end - position).max(WINDOW_BYTES.min(last - position));
+            self.window.resize(usize::try_from(length).map_err(io::Error::other)?, 0);
+            self.window_start = position;
+            if let Err(e) = segment.file.read_at(position, &mut self.window) {
+                self.window.clear();
+                return Err(e);
+            }
+        }
+        usize::try_from(position - self.window_start).map_err(io::Error::other)
+    }
+}
+
+impl Reader for JournalReader {
+    fn next(&mut self) -> Result<Option<Batch<'_>>, LogError> {
+        if self.used == self.entries.len() && !self.refill()? {
+            return Ok(None);
+        }
+        let (entry, segment) = match (self.entries.get(self.used), &self.segment) {
+            (Some(entry), Some(segment)) => (*entry, Arc::clone(segment)),
+            _ => return Ok(None),
+        };
+        let start = self.load(&segment, entry);
+        let start = start.map_err(|e| self.core.io("read", &segment_name(segment.number()), e))?;
+        let at = Position { segment: segment.number(), byte: u64::from(entry.position) };
+        let check = !self.core.options.lacks(Guarantee::Checksum);
+        match decode(&self.window[start..start + entry.bytes as usize], segment.seed, at, check) {
+            Ok(header) if header.partition == self.partition.0 && header.first == entry.first => {
+                let payload = start + FRAME_HEADER_BYTES;
+                let payload = &self.window[payload..payload + header.length as usize];
+                match Batch::new(self.partition, header.first, header.count, header.context, payload) {
+                    Ok(batch) => {
+                        self.used += 1;
+                        self.next = batch.next();
+                        Ok(Some(batch))
+                    }
+                    Err(e) => Err(self.damage(at.byte, &e.to_string())),
+                }
+            }
+            Ok(_) => Err(self.damage(at.byte, "another batch stands where it should")),
+            Err(what) => Err(self.damage(at.byte, what)),
+        }
+    }
+}
+
+/// Checks a whole batch frame.
+fn decode(frame: &[u8], seed: u32, at: Position, check: bool) -> Result<FrameHeader, &'static str> {
+    let (header, payload) = frame.split_first_chunk().ok_or("a frame is shorter than its header")?;
+    let header = FrameHeader::decode(header, seed, at, check)?;
+    let payload = payload.get(..header.length as usize).ok_or("a frame is longer than it was")?;
+    if header.kind != Kind::Batch {
+        return Err("no batch stands where one was written");
+    }
+    if check && payload_checksum(payload) != header.payload_checksum {
+        return Err("the checksum of a frame's payload does not fit");
+    }
+    Ok(header)
+}
+
+/// Makes the index of a finished segment from its frames.
+fn rebuild(segment: &SegmentFile) -> io::Result<Index> {
+    let mut index = Index::default();
+    let mut scanner = Scanner::new(&*segment.file, segment.header, true)?;
+    loop {
+        match scanner.step()? {
+            Step::Frame(header, _) if header.kind == Kind::Batch => {
+                let place = |value| u32::try_from(value).map_err(io::Error::other);
+                let entry = Entry {
+                    first: header.first,
+                    count: header.count,
+                    position: place(header.at.byte)?,
+                    bytes: place(header.end() - header.at.byte)?,
+                };
+                index.push(header.partition, entry);
+            }
+            Step::Frame(..) => {}
+            Step::Unwritten | Step::Broken(_) => return Ok(index),
+        }
+    }
+}
