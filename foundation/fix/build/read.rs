@@ -151,13 +151,10 @@ fn read_items<'a>(
     while let Some(word) = words.next() {
         let required = word.contains('!');
         if let Some(component) = word.strip_prefix('@') {
-            let (component, close) = strip_close(component);
+            let component = component.trim_end_matches('!');
             let content = components.get(component).unwrap_or_else(|| panic!("no component {component}"));
             for item in read_items(&mut content.iter().copied(), components) {
                 items.push(if required { item } else { optional(item) });
-            }
-            if close {
-                break;
             }
             continue;
         }
@@ -172,10 +169,6 @@ fn read_items<'a>(
         items.push(Item::Field { name: word.replace('!', ""), required });
     }
     items
-}
-
-fn strip_close(word: &str) -> (&str, bool) {
-    (word.trim_end_matches('!'), false)
 }
 
 /// What a component requires counts only where the component itself is required.
@@ -194,19 +187,17 @@ fn read_typed(head: &str, words: &[&str]) -> Typed {
         _ => panic!("typed.txt: what is '{head}'?"),
     };
     let member = |word: &&str| {
-        let (word, condition) = match word.split_once('?') {
-            Some((name, "")) => (name, None),
-            Some((name, condition)) => {
-                let (field, values) = condition.split_once('=').expect("Field=a|b");
-                (name, Some((field.to_owned(), values.split('|').map(str::to_owned).collect())))
-            }
+        let (word, entry) = match word.split_once('[') {
+            Some((word, entry)) => (word, Some(entry.trim_end_matches(']').to_owned())),
             None => (*word, None),
         };
-        let optional =
-            words.iter().any(|given| given.strip_prefix(word).is_some_and(|rest| rest.starts_with('?')));
-        let (name, entry) = match word.split_once('[') {
-            Some((name, entry)) => (name, Some(entry.trim_end_matches(']').to_owned())),
-            None => (word, None),
+        let (name, optional, condition) = match word.split_once('?') {
+            None => (word, false, None),
+            Some((name, "")) => (name, true, None),
+            Some((name, condition)) => {
+                let (field, values) = condition.split_once('=').expect("Name?Field=a|b");
+                (name, true, Some((field.to_owned(), values.split('|').map(str::to_owned).collect())))
+            }
         };
         Member { name: name.to_owned(), optional, condition, entry }
     };

@@ -29,10 +29,6 @@ impl<R: Copy> Sent<R> {
         self.addresses.clear();
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.addresses.len()
-    }
-
     /// What has to be sent so that the other side has every number of `begin..=end`.
     pub(super) fn replay(&self, begin: SeqNum, end: SeqNum) -> Replay<'_, R> {
         let at = self.addresses.partition_point(|(seq, _)| *seq < begin);
@@ -121,7 +117,7 @@ mod tests {
         for seq in 1..=10 {
             sent.note(seq, 'x', 3);
         }
-        assert_eq!(sent.len(), 3);
+        assert_eq!(sent.addresses.len(), 3);
         assert_eq!(steps(&sent, 1, 9), ["1..8", "8x", "9x"]);
     }
 }
