@@ -18,8 +18,6 @@ const SECTOR: usize = 512;
 pub enum Survival {
     /// Nothing: only what was synced.
     Nothing,
-    /// Everything: the process was killed, the machine was not.
-    Everything,
     /// The first so many bytes of the unsynced writes, in the order they were made, and every name.
     Bytes(u64),
     /// Each sector of each unsynced write by the toss of a coin, one of them torn at a byte, and the first so many
@@ -116,7 +114,6 @@ impl SimDisk {
         let changes = std::mem::take(&mut disk.changes);
         match survival {
             Survival::Nothing => {}
-            Survival::Everything => disk.keep(&writes, &changes, |_| true),
             Survival::Bytes(count) => {
                 let mut left = count;
                 let each = |_: &Write| {
@@ -137,6 +134,14 @@ impl SimDisk {
         disk.life += 1;
         disk.locked = false;
         disk.failing_syncs = None;
+    }
+
+    /// Ends the process, but not the machine: open handles and the lock die, everything written stays readable and
+    /// what was not synced stays so.
+    pub fn kill(&self) {
+        let mut disk = self.disk();
+        disk.life += 1;
+        disk.locked = false;
     }
 
     /// Flips one bit of a file, on the device and in the cache.
