@@ -10,6 +10,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::machine::StateMachine;
 use crate::observer::Observer;
 use crate::store::Store;
+use crate::switchboard::Switchboard;
 
 /// How partitions of a system behave. None of it changes what `apply` decides.
 #[derive(Clone, Debug)]
@@ -41,6 +42,8 @@ pub struct Config {
     pub subscriber_lag: u64,
     /// Accept, at the start, a clock that is behind the last record.
     pub accept_clock: bool,
+    /// Raise the rules to the newest this program knows, at the start.
+    pub raise_rules: bool,
 }
 
 impl Default for Config {
@@ -59,6 +62,7 @@ impl Default for Config {
             journal_bytes: 1 << 30,
             subscriber_lag: 1_000_000,
             accept_clock: false,
+            raise_rules: true,
         }
     }
 }
@@ -115,7 +119,7 @@ impl Fatal {
 /// Makes an empty machine for a partition: at start, for the shadow, and after a bug.
 pub type Make<M> = Arc<dyn Fn(PartitionId) -> M + Send + Sync>;
 /// Makes a partition's observer.
-pub type MakeObserver<M> = Box<dyn Fn(PartitionId) -> Option<Box<dyn Observer<M>>> + Send>;
+pub type MakeObserver<M> = Box<dyn Fn(PartitionId) -> Option<Box<dyn Observer<M>>> + Send + Sync>;
 /// Is told, once, that the process cannot go on: stop it, and let the next start recover.
 pub type OnFatal = Arc<dyn Fn(&Fatal) + Send + Sync>;
 
@@ -137,6 +141,8 @@ pub struct Setup<M: StateMachine> {
     pub observer: MakeObserver<M>,
     /// Who is told when the process must stop.
     pub fatal: OnFatal,
+    /// Carries messages between partitions; systems that send to each other share one.
+    pub switchboard: Arc<Switchboard>,
 }
 
 impl<M: StateMachine> Setup<M> {
@@ -154,6 +160,7 @@ impl<M: StateMachine> Setup<M> {
             journal: None,
             clock: Arc::new(SystemClock),
             observer: Box::new(|_| None),
+            switchboard: Arc::new(Switchboard::new()),
             fatal: Arc::new(|fatal| {
                 tracing::error!(code = fatal.code(), "{fatal}");
                 std::process::abort();

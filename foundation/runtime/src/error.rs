@@ -130,15 +130,19 @@ pub enum StartError {
         /// Where the newest usable snapshot ends.
         snapshot: u64,
     },
-    /// The log was written under rules that this program does not know.
-    #[error("partition {} is under rules {found}, this program knows rules up to {known}: use a newer program", .partition.0)]
-    Rules {
+    /// The newest snapshot covers records that the log does not hold.
+    #[error(
+        "partition {}: the newest snapshot ends at offset {snapshot}, but the log ends at {next}: they are not of one piece; \
+         restore the log that belongs to the snapshots, or remove the snapshots after {next}",
+        .partition.0
+    )]
+    Ahead {
         /// The partition.
         partition: PartitionId,
-        /// The log's rules.
-        found: u32,
-        /// The newest this program knows.
-        known: u32,
+        /// Where the log ends.
+        next: u64,
+        /// Where the newest snapshot ends.
+        snapshot: u64,
     },
     /// A replay came to other replies or events than the log says were given.
     #[error(transparent)]

@@ -41,6 +41,7 @@ struct Tail {
     /// What the journal's writer has to write; at most as long as `chunks`.
     unwritten: Vec<u8>,
     unwritten_from: u64,
+    writer_sleeps: bool,
     pins: BTreeMap<String, u64>,
     closed: bool,
 }
@@ -75,6 +76,7 @@ impl Hub {
             end,
             unwritten: Vec::new(),
             unwritten_from: end,
+            writer_sleeps: false,
             pins: BTreeMap::new(),
             closed: false,
         };
@@ -106,10 +108,11 @@ impl Hub {
             tail.push(first, next, frames);
             if self.journaling() {
                 tail.unwritten.extend_from_slice(frames);
-                if tail.unwritten.len() > CHUNK_BYTES {
+                if std::mem::take(&mut tail.writer_sleeps) {
                     self.work.notify_all();
                 }
                 while tail.unwritten.len() > UNWRITTEN_BYTES && !tail.closed && self.journaling() {
+                    self.work.notify_all();
                     tail = self.work.wait(tail).unwrap_or_else(PoisonError::into_inner);
                 }
             }
@@ -255,22 +258,14 @@ impl Hub {
     /// Writes what is not written, waiting for work until the hub is closed: the journal thread's whole life.
     pub(crate) fn write_journal(&self) {
         let Some(journal) = &self.journal else { return };
+        let journal = || journal.lock().unwrap_or_else(PoisonError::into_inner);
         let mut frames = Vec::new();
         loop {
-            let mut tail = self.tail();
-            while tail.unwritten.len() <= CHUNK_BYTES && !tail.closed {
-                let (guard, waited) =
-                    self.work.wait_timeout(tail, WRITER_PAUSE).unwrap_or_else(PoisonError::into_inner);
-                tail = guard;
-                if waited.timed_out() && !tail.unwritten.is_empty() {
-                    break;
-                }
+            let (end, closed) = self.wait_for_work(&mut frames);
+            let mut result = journal().append(&frames, end).and_then(|()| journal().flush());
+            if closed {
+                result = result.and_then(|()| journal().mark_end());
             }
-            frames.clear();
-            std::mem::swap(&mut frames, &mut tail.unwritten);
-            let (end, closed) = (tail.end, tail.closed);
-            drop(tail);
-            let result = journal.lock().unwrap_or_else(PoisonError::into_inner).append(&frames, end);
             let mut tail = self.tail();
             if let Err(error) = result {
                 tracing::warn!(
@@ -287,6 +282,23 @@ impl Hub {
                 return;
             }
         }
+    }
+
+    /// Takes the frames to write; returns the record after them, and whether they are the last.
+    fn wait_for_work(&self, frames: &mut Vec<u8>) -> (u64, bool) {
+        let mut tail = self.tail();
+        while tail.unwritten.is_empty() && !tail.closed {
+            tail.writer_sleeps = true;
+            tail = self.work.wait(tail).unwrap_or_else(PoisonError::into_inner);
+        }
+        tail.writer_sleeps = false;
+        if tail.unwritten.len() < CHUNK_BYTES && !tail.closed {
+            // Little to do: let more come together, so that small batches do not become small writes.
+            tail = self.work.wait_timeout(tail, WRITER_PAUSE).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        frames.clear();
+        std::mem::swap(frames, &mut tail.unwritten);
+        (tail.end, tail.closed)
     }
 
     /// Lets the journal forget what is older than both this record and what its size allows.

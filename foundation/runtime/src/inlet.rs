@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
 
@@ -17,11 +18,12 @@ use crate::error::{ReadError, SubmitError};
 use crate::machine::StateMachine;
 use crate::partition::Answer;
 use crate::record::{HEADER_BYTES, Header, MAX_BODY_BYTES};
+use crate::replica::Replica;
 
 /// Somebody who waits for the answer.
 pub(crate) type Waiter<M> = oneshot::Sender<Result<Answer<<M as StateMachine>::Reply>, SubmitError>>;
-/// A read: gets the state and how far it is applied.
-pub(crate) type ReadJob<M> = Box<dyn FnOnce(Result<(&M, u64), ReadError>) + Send>;
+/// A read: gets the state with the runtime's share.
+pub(crate) type ReadJob<M> = Box<dyn FnOnce(Result<&Replica<M>, ReadError>) + Send>;
 
 /// One command in an intake.
 pub(crate) struct Entry<M: StateMachine> {
@@ -95,6 +97,8 @@ pub(crate) struct Inlet<M: StateMachine> {
     limit_reads: usize,
     state: Mutex<State<M>>,
     thread: OnceLock<Thread>,
+    /// Something was put in since the last take: a hint for whoever looks without the lock.
+    pub(crate) news: AtomicBool,
 }
 
 /// What the partition takes out at once.
@@ -127,6 +131,7 @@ impl<M: StateMachine> Inlet<M> {
             limit_reads: reads,
             state: Mutex::new(state),
             thread: OnceLock::new(),
+            news: AtomicBool::new(false),
         }
     }
 
@@ -224,6 +229,7 @@ impl<M: StateMachine> Inlet<M> {
     fn release(&self, mut state: MutexGuard<'_, State<M>>) {
         let parked = std::mem::take(&mut state.parked);
         drop(state);
+        self.news.store(true, Ordering::Release);
         if parked {
             self.wake();
         }
@@ -231,6 +237,7 @@ impl<M: StateMachine> Inlet<M> {
 
     /// Takes the next batch (unless `hold`), all reads and orders; `spent` goes back to be filled again.
     pub(crate) fn take(&self, hold: bool, spent: &mut Vec<Intake<M>>) -> Taken<M> {
+        self.news.store(false, Ordering::Release);
         let mut guard = self.state();
         let state = &mut *guard;
         if state.spare.len() < 8 {

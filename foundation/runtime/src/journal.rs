@@ -1,24 +1,318 @@
-//! The event journal: a file copy of what was published, for late subscribers and for resends.
+//! The event journal: a file copy of what was published, for late subscribers and for resends by address.
 //!
-//! A projection: never synced, checked on reading, rebuilt by replay from the oldest kept snapshot when it is missing
-//! or damaged. Segments of blocks; a block is checksummed and holds whole frames.
+//! A projection: never synced, checked when opened and when read, rebuilt by replay from the oldest kept snapshot when
+//! it is missing or damaged. Segment files hold blocks of whole frames, each block with its checksum; a segment's name
+//! is the first record whose events it may hold.
 
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::events::Frame;
 use crate::hub::Chunk;
+use crate::machine::Digest;
+
+const MAGIC: &[u8; 8] = b"DLEVNT01";
+/// Magic, then the fingerprint of the skips under which the events came about.
+const SEGMENT_HEADER_BYTES: u64 = 24;
+/// Length of the frames u32, checksum of the rest u64, first and next record u64 each.
+const BLOCK_HEADER_BYTES: usize = 28;
+const BLOCK_BYTES: usize = 32 << 10;
+const SEGMENT_BYTES: u64 = 64 << 20;
 
 #[derive(Debug)]
-pub(crate) struct Journal {}
+struct Block {
+    next: u64,
+    position: u64,
+    length: usize,
+}
+
+#[derive(Debug)]
+struct Segment {
+    first: u64,
+    path: PathBuf,
+    file: File,
+    bytes: u64,
+    blocks: Vec<Block>,
+}
+
+/// One partition's journal.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    folder: PathBuf,
+    fingerprint: Digest,
+    segments: Vec<Segment>,
+    /// Frames that are not yet a block, and the record after the last one written.
+    pending: Vec<u8>,
+    written: u64,
+    end: u64,
+}
+
+fn invalid(path: &Path, what: &str) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        format!("{}: {what}; remove it to have it rebuilt", path.display()),
+    )
+}
+
+fn segment_path(folder: &Path, first: u64) -> PathBuf {
+    folder.join(format!("{first:020}.events"))
+}
 
 impl Journal {
-    pub(crate) fn start(&self) -> u64 {
-        0
+    /// Opens a journal, keeping what is whole and was made under these skips; everything after the first damage goes.
+    pub(crate) fn open(folder: &Path, skips: Digest) -> io::Result<Journal> {
+        fs::create_dir_all(folder)?;
+        let mut firsts = Vec::new();
+        for entry in fs::read_dir(folder)? {
+            let name = entry?.file_name();
+            let first = name.to_str().and_then(|name| name.strip_suffix(".events")?.parse::<u64>().ok());
+            firsts.extend(first);
+        }
+        firsts.sort_unstable();
+        let mut journal = Journal {
+            folder: folder.to_owned(),
+            fingerprint: skips,
+            segments: Vec::new(),
+            pending: Vec::new(),
+            written: 0,
+            end: 0,
+        };
+        let mut whole = true;
+        for first in firsts {
+            let path = segment_path(folder, first);
+            // A gap in front is a trim that was interrupted, or a lost file: only what follows on is of use.
+            if whole && (journal.segments.is_empty() || journal.end == first) {
+                if let Some((segment, undamaged)) = Segment::open(path.clone(), first, skips)? {
+                    journal.end = segment.blocks.last().map_or(first, |block| block.next);
+                    journal.segments.push(segment);
+                    whole = undamaged;
+                    continue;
+                }
+            }
+            whole = false;
+            fs::remove_file(&path)?;
+        }
+        journal.written = journal.end;
+        Ok(journal)
     }
-    pub(crate) fn append(&mut self, _frames: &[u8], _end: u64) -> io::Result<()> {
+
+    /// The oldest record whose events it holds.
+    pub(crate) fn start(&self) -> u64 {
+        self.segments.first().map_or(self.end, |segment| segment.first)
+    }
+
+    /// The record after the last one whose events it holds.
+    pub(crate) fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Takes the frames of records up to `next`; those it has already are left out.
+    pub(crate) fn append(&mut self, frames: &[u8], next: u64) -> io::Result<()> {
+        let mut rest = frames;
+        while let Some((frame, after)) = Frame::split(rest) {
+            if frame.offset >= self.end {
+                self.pending.extend_from_slice(&rest[..rest.len() - after.len()]);
+                if self.pending.len() >= BLOCK_BYTES {
+                    self.write_block(frame.offset + 1)?;
+                }
+            }
+            rest = after;
+        }
+        self.end = self.end.max(next);
         Ok(())
     }
-    pub(crate) fn read(&mut self, _offset: u64) -> io::Result<Option<Chunk>> {
+
+    /// Writes what is pending, so that readers find it.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        if self.pending.is_empty() { Ok(()) } else { self.write_block(self.end) }
+    }
+
+    /// Notes in the file how far it goes, although the last records had no events.
+    pub(crate) fn mark_end(&mut self) -> io::Result<()> {
+        if self.written < self.end { self.write_block(self.end) } else { Ok(()) }
+    }
+
+    fn write_block(&mut self, next: u64) -> io::Result<()> {
+        let first = self.written;
+        if self.segments.last().is_none_or(|segment| segment.bytes >= SEGMENT_BYTES) {
+            let segment = Segment::create(segment_path(&self.folder, first), first, self.fingerprint)?;
+            self.segments.push(segment);
+        }
+        let segment = self.segments.last_mut().expect("a segment to write to");
+        let mut block = Vec::with_capacity(BLOCK_HEADER_BYTES + self.pending.len());
+        block.extend_from_slice(&u32::try_from(self.pending.len()).map_err(io::Error::other)?.to_le_bytes());
+        block.extend_from_slice(&[0; 8]);
+        block.extend_from_slice(&first.to_le_bytes());
+        block.extend_from_slice(&next.to_le_bytes());
+        block.extend_from_slice(&self.pending);
+        let checksum = xxh3_64(&block[12..]);
+        block[4..12].copy_from_slice(&checksum.to_le_bytes());
+        segment.file.write_all_at(&block, segment.bytes)?;
+        segment.blocks.push(Block { next, position: segment.bytes, length: block.len() });
+        segment.bytes += block.len() as u64;
+        self.pending.clear();
+        self.written = next;
+        Ok(())
+    }
+
+    /// The block with the first events of records from `offset` on; `None` when there are none.
+    pub(crate) fn read(&self, offset: u64) -> io::Result<Option<Chunk>> {
+        let at = self.segments.partition_point(|segment| segment.first <= offset).saturating_sub(1);
+        for segment in &self.segments[at..] {
+            let block = segment.blocks.partition_point(|block| block.next <= offset);
+            if let Some(block) = segment.blocks.get(block) {
+                return segment.read(block).map(Some);
+            }
+        }
         Ok(None)
     }
-    pub(crate) fn trim(&mut self, _below: u64, _keep: u64) {}
+
+    /// Removes the oldest segments, as long as all their events are of records before `below` and `keep_bytes` remain.
+    pub(crate) fn trim(&mut self, below: u64, keep_bytes: u64) {
+        let mut bytes: u64 = self.segments.iter().map(|segment| segment.bytes).sum();
+        while self.segments.len() > 1
+            && self.segments[1].first <= below
+            && bytes - self.segments[0].bytes >= keep_bytes
+        {
+            let oldest = self.segments.remove(0);
+            bytes -= oldest.bytes;
+            if let Err(error) = fs::remove_file(&oldest.path) {
+                tracing::warn!("{} cannot be removed: {error}", oldest.path.display());
+            }
+        }
+    }
+
+    /// Forgets everything and begins again at this record.
+    pub(crate) fn restart(&mut self, at: u64) -> io::Result<()> {
+        for segment in self.segments.drain(..) {
+            fs::remove_file(&segment.path)?;
+        }
+        self.pending.clear();
+        (self.written, self.end) = (at, at);
+        Ok(())
+    }
+}
+
+impl Segment {
+    fn create(path: PathBuf, first: u64, fingerprint: Digest) -> io::Result<Segment> {
+        let file = File::options().read(true).write(true).create(true).truncate(true).open(&path)?;
+        file.write_all_at(&[&MAGIC[..], &fingerprint.0.to_le_bytes()].concat(), 0)?;
+        Ok(Segment { first, path, file, bytes: SEGMENT_HEADER_BYTES, blocks: Vec::new() })
+    }
+
+    /// The segment up to its first damage, and whether there was none; `None` when nothing of it is of use.
+    fn open(path: PathBuf, first: u64, fingerprint: Digest) -> io::Result<Option<(Segment, bool)>> {
+        let mut file = File::options().read(true).write(true).open(&path)?;
+        let mut header = [0; 24];
+        if file.read_exact(&mut header).is_err()
+            || header[..8] != *MAGIC
+            || header[8..] != fingerprint.0.to_le_bytes()
+        {
+            return Ok(None);
+        }
+        let mut segment = Segment { first, path, bytes: SEGMENT_HEADER_BYTES, blocks: Vec::new(), file };
+        let length = segment.file.metadata()?.len();
+        let mut expected = first;
+        while segment.bytes < length {
+            let position = segment.bytes;
+            let Ok(chunk) = segment.read_at(position, length) else { break };
+            if chunk.first != expected {
+                break;
+            }
+            expected = chunk.next;
+            let length = BLOCK_HEADER_BYTES + chunk.frames.len();
+            segment.blocks.push(Block { next: chunk.next, position, length });
+            segment.bytes += length as u64;
+        }
+        let undamaged = segment.bytes == length;
+        segment.file.set_len(segment.bytes)?;
+        Ok(Some((segment, undamaged)))
+    }
+
+    fn read(&self, block: &Block) -> io::Result<Chunk> {
+        self.read_at(block.position, block.position + block.length as u64)
+    }
+
+    /// Reads and checks the block at a position of a file of this length.
+    fn read_at(&self, position: u64, length: u64) -> io::Result<Chunk> {
+        let mut front = [0; 12];
+        self.file.read_exact_at(&mut front, position)?;
+        let frames = u32::from_le_bytes([front[0], front[1], front[2], front[3]]) as usize;
+        if position + (BLOCK_HEADER_BYTES + frames) as u64 > length {
+            return Err(invalid(&self.path, "a block is longer than the file"));
+        }
+        let mut rest = vec![0; BLOCK_HEADER_BYTES - 12 + frames];
+        self.file.read_exact_at(&mut rest, position + 12)?;
+        if xxh3_64(&rest).to_le_bytes() != front[4..12] {
+            return Err(invalid(&self.path, "a block's checksum does not match"));
+        }
+        let number = |at: usize| u64::from_le_bytes(rest[at..at + 8].try_into().expect("eight bytes"));
+        let (first, next) = (number(0), number(8));
+        rest.drain(..16);
+        Ok(Chunk { first, next, frames: rest })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::{begin_frame, encode_event, finish_frame};
+    use crate::machine::Timestamp;
+
+    fn frames(offsets: std::ops::Range<u64>) -> Vec<u8> {
+        let mut out = Vec::new();
+        for offset in offsets {
+            let at = begin_frame(offset, Timestamp(7), &mut out);
+            encode_event(&(), 1, &mut out);
+            finish_frame(at, 1, &mut out);
+        }
+        out
+    }
+
+    fn offsets(journal: &Journal) -> Vec<u64> {
+        let (mut found, mut at) = (Vec::new(), journal.start());
+        while let Some(chunk) = journal.read(at).unwrap() {
+            let mut rest = &chunk.frames[..];
+            while let Some((frame, after)) = Frame::split(rest) {
+                found.push(frame.offset);
+                rest = after;
+            }
+            at = chunk.next;
+        }
+        found
+    }
+
+    #[test]
+    fn what_was_written_is_found_again_and_damage_costs_only_what_follows() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(folder.path(), Digest(1)).unwrap();
+        for block in 0..10 {
+            journal.append(&frames(block * 10..block * 10 + 5), block * 10 + 10).unwrap();
+            journal.flush().unwrap();
+        }
+        let all: Vec<u64> = (0..100).filter(|offset| offset % 10 < 5).collect();
+        assert_eq!(offsets(&journal), all);
+        drop(journal);
+        let mut journal = Journal::open(folder.path(), Digest(1)).unwrap();
+        assert_eq!((offsets(&journal), journal.end()), (all.clone(), 100));
+        journal.append(&frames(95..105), 105).unwrap();
+        journal.flush().unwrap();
+        assert_eq!(offsets(&journal).len(), 55, "what it had is not taken again");
+
+        let path = segment_path(folder.path(), 0);
+        let mut bytes = fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        let journal = Journal::open(folder.path(), Digest(1)).unwrap();
+        assert!(journal.end() > 0 && journal.end() < 105, "the front is kept");
+        assert!(all.starts_with(&offsets(&journal)));
+        drop(journal);
+        let journal = Journal::open(folder.path(), Digest(2)).unwrap();
+        assert_eq!(journal.end(), 0, "events made under other skips are of no use");
+    }
 }

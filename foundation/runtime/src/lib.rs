@@ -4,20 +4,33 @@
 
 pub mod bucket;
 pub mod clock;
+mod codec;
 mod config;
+mod core;
+mod dedupe;
+mod delivery;
+mod driver;
 mod error;
 mod events;
 pub mod harness;
 mod hub;
 mod inlet;
 mod journal;
+mod ledger;
 pub mod machine;
 mod observer;
 mod partition;
 pub mod record;
+mod recover;
+mod replica;
+pub mod sabotage;
 mod shadow;
+mod skip;
+mod snapshot;
+mod start;
 pub mod store;
 mod subscription;
+mod switchboard;
 mod system;
 pub mod tables;
 
@@ -29,7 +42,9 @@ pub use machine::{DecodeError, Digest, Message, Outbox, Stamp, StateMachine, Tim
 pub use observer::{Applied, Observer};
 pub use partition::{Answer, Health, Origin, Partition, Seen, Status};
 pub use shadow::SnapshotError;
+pub use skip::{Skip, Skips};
 pub use subscription::Subscription;
+pub use switchboard::Switchboard;
 pub use system::{System, partition_id};
 
 /// What a panic said.

@@ -13,6 +13,7 @@ use crate::hub::Hub;
 use crate::inlet::{Inlet, Order, Waiter};
 use crate::machine::{Digest, StateMachine, Wire};
 use crate::record::{Header, Own};
+use crate::replica::Replica;
 use crate::shadow::{Shadow, SnapshotError};
 use crate::subscription::Subscription;
 
@@ -246,11 +247,11 @@ impl<M: StateMachine> Partition<M> {
             return Err(ReadError::Rebuilding(self.id()));
         }
         let (answer, waiter) = oneshot::channel();
-        let job = move |state: Result<(&M, u64), ReadError>| {
-            let result = state.and_then(|(machine, seen)| {
-                let read = std::panic::AssertUnwindSafe(|| read(machine));
+        let job = move |state: Result<&Replica<M>, ReadError>| {
+            let result = state.and_then(|replica| {
+                let read = std::panic::AssertUnwindSafe(|| read(&replica.machine));
                 std::panic::catch_unwind(read)
-                    .map(|value| Seen { value, seen })
+                    .map(|value| Seen { value, seen: replica.ledger.applied })
                     .map_err(|panic| ReadError::Panicked(crate::panic_words(&*panic)))
             });
             // Whoever asked may have gone away.

@@ -1,9 +1,25 @@
 //! The shadow: a second instance that makes snapshots off the hot thread and checks the live one's digests.
+//!
+//! It restores the newest snapshot, replays to where the live state just was, compares the two states' digests, writes
+//! the next snapshot, and lets the log and the event journal forget what no kept snapshot needs. Two instances that
+//! differ mean that `apply` is not deterministic or that memory is broken: then nothing is written and nothing trimmed.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use decalog_log::{Log, PartitionId};
 use tokio::sync::oneshot;
+
+use crate::config::Make;
+use crate::hub::Hub;
+use crate::inlet::Inlet;
+use crate::machine::{Digest, StateMachine};
+use crate::recover::{Checker, History, Stopped};
+use crate::skip::Skips;
+use crate::snapshot;
+use crate::store::Store;
 
 /// Why a snapshot was not made.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -11,7 +27,7 @@ pub enum SnapshotError {
     /// The partition is shutting down.
     #[error("the partition has been shut down")]
     Closed,
-    /// The shadow's state is not the live one's: one of them is wrong. No snapshot was written.
+    /// The shadow's state is not the live one's: one of them is wrong. No snapshot was written, nothing trimmed.
     #[error("the shadow came to another state than the live partition at offset {offset}: {reason}")]
     Diverged {
         /// Where they were compared.
@@ -27,17 +43,52 @@ pub enum SnapshotError {
 type Request = oneshot::Sender<Result<u64, SnapshotError>>;
 
 #[derive(Default)]
+struct Wanted {
+    requests: Vec<Request>,
+    due: bool,
+    closed: bool,
+}
+
+/// What the partition's thread and its handles know of the shadow.
+#[derive(Default)]
 pub(crate) struct Shadow {
-    requests: Mutex<Vec<Request>>,
+    wanted: Mutex<Wanted>,
+    bell: Condvar,
     newest: AtomicU64,
+    /// The offset for which a snapshot was last found due.
+    asked: AtomicU64,
     diverged: AtomicBool,
+    closed: AtomicBool,
 }
 
 impl Shadow {
+    /// A shadow whose newest snapshot is at this offset.
+    pub(crate) fn new(newest: u64) -> Shadow {
+        Shadow { newest: newest.into(), asked: newest.into(), ..Shadow::default() }
+    }
+
+    fn wanted(&self) -> MutexGuard<'_, Wanted> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn request(&self) -> Result<oneshot::Receiver<Result<u64, SnapshotError>>, SnapshotError> {
         let (sender, receiver) = oneshot::channel();
-        self.requests.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(sender);
+        let mut wanted = self.wanted();
+        if wanted.closed {
+            return Err(SnapshotError::Closed);
+        }
+        wanted.requests.push(sender);
+        self.bell.notify_all();
         Ok(receiver)
+    }
+
+    /// Called often: asks for a snapshot when this many records came since the last one asked for.
+    pub(crate) fn due(&self, applied: u64, every: u64) {
+        if applied.saturating_sub(self.asked.load(Ordering::Relaxed)) >= every {
+            self.asked.store(applied, Ordering::Relaxed);
+            self.wanted().due = true;
+            self.bell.notify_all();
+        }
     }
 
     pub(crate) fn newest(&self) -> u64 {
@@ -47,4 +98,138 @@ impl Shadow {
     pub(crate) fn diverged(&self) -> bool {
         self.diverged.load(Ordering::Acquire)
     }
+
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.wanted().closed = true;
+        self.bell.notify_all();
+    }
+
+    /// Waits until a snapshot is wanted; `None` when there will be no more.
+    fn wait(&self) -> Option<Vec<Request>> {
+        let mut wanted = self.wanted();
+        loop {
+            if wanted.closed {
+                wanted.requests.drain(..).for_each(|request| drop(request.send(Err(SnapshotError::Closed))));
+                return None;
+            }
+            if wanted.due || !wanted.requests.is_empty() {
+                wanted.due = false;
+                return Some(std::mem::take(&mut wanted.requests));
+            }
+            wanted = self.bell.wait(wanted).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// What the shadow's thread works with.
+pub(crate) struct ShadowThread<M: StateMachine> {
+    pub(crate) shadow: Arc<Shadow>,
+    pub(crate) id: PartitionId,
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) make: Make<M>,
+    pub(crate) skips: Skips,
+    pub(crate) inlet: Arc<Inlet<M>>,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) keep: usize,
+    pub(crate) journal_bytes: u64,
+}
+
+/// How long to look away while the log syncs what the snapshot will cover.
+const SYNC_PAUSE: Duration = Duration::from_millis(1);
+
+impl<M: StateMachine> ShadowThread<M> {
+    /// The thread's whole life.
+    pub(crate) fn run(self) {
+        while let Some(requests) = self.shadow.wait() {
+            let result = self.make_snapshot();
+            if let Err(error) = &result {
+                tracing::error!(partition = self.id.0, "no snapshot: {error}");
+            }
+            // Whoever asked may have gone away.
+            requests.into_iter().for_each(|request| drop(request.send(result.clone())));
+        }
+    }
+
+    fn make_snapshot(&self) -> Result<u64, SnapshotError> {
+        let (offset, expected) = self.ask_live()?;
+        let known = snapshot::list(&*self.store, self.id).map_err(|error| failed(&error))?;
+        if known.contains(&offset) && self.shadow.newest() == offset {
+            return Ok(offset);
+        }
+        self.wait_for_sync(offset)?;
+        let history = History {
+            partition: self.id,
+            log: &*self.log,
+            store: &*self.store,
+            make: &self.make,
+            skips: &self.skips,
+        };
+        let mut replica = history.restore(offset).map_err(|error| failed(&error))?;
+        history.replay(&mut replica, &mut Checker::default(), offset, &mut |_, _, _| {}).map_err(
+            |stopped| match stopped {
+                Stopped::Log(error) => failed(&error),
+                Stopped::Bug { offset, bug } => self.diverge(offset, format!("replay fails: {bug}")),
+                Stopped::Diverged(divergence) => self.diverge(divergence.upto, divergence.to_string()),
+            },
+        )?;
+        let found = replica.digest();
+        if replica.ledger.applied != offset || found != expected {
+            let reason = format!("live it is {expected}, in the shadow {found}");
+            return Err(self.diverge(offset, reason));
+        }
+        snapshot::write(&*self.store, self.id, &replica, &self.skips).map_err(|error| failed(&error))?;
+        self.shadow.newest.store(offset, Ordering::Release);
+        drop(replica);
+        self.forget_old().map_err(|error| failed(&error))?;
+        Ok(offset)
+    }
+
+    /// Where the live state is, and its digest.
+    fn ask_live(&self) -> Result<(u64, Digest), SnapshotError> {
+        let (sender, answer) = sync_channel(1);
+        let ask = move |replica: Result<&crate::replica::Replica<M>, crate::ReadError>| {
+            let answer = replica.map(|replica| (replica.ledger.applied, replica.digest()));
+            drop(sender.send(answer));
+        };
+        self.inlet.push_read(0, Box::new(ask)).map_err(|error| failed(&error))?;
+        answer.recv().map_err(|_| SnapshotError::Closed)?.map_err(|error| failed(&error))
+    }
+
+    /// A snapshot may cover only what the log cannot lose.
+    fn wait_for_sync(&self, offset: u64) -> Result<(), SnapshotError> {
+        self.log.request_sync(self.id);
+        while self.log.extent(self.id).is_some_and(|extent| extent.synced < offset) {
+            if self.shadow.closed.load(Ordering::Acquire) {
+                return Err(SnapshotError::Closed);
+            }
+            std::thread::park_timeout(SYNC_PAUSE);
+        }
+        Ok(())
+    }
+
+    fn diverge(&self, offset: u64, reason: String) -> SnapshotError {
+        self.shadow.diverged.store(true, Ordering::Release);
+        SnapshotError::Diverged { offset, reason }
+    }
+
+    /// Removes snapshots beyond those kept, and what only they needed.
+    fn forget_old(&self) -> std::io::Result<()> {
+        let offsets = snapshot::list(&*self.store, self.id)?;
+        let keep = self.keep.max(1);
+        if offsets.len() < keep {
+            return Ok(());
+        }
+        let (old, kept) = offsets.split_at(offsets.len() - keep);
+        let oldest = kept[0];
+        // The log first: a snapshot that is gone must not be needed.
+        self.log.trim(self.id, oldest).map_err(std::io::Error::other)?;
+        self.hub.trim_journal(oldest, self.journal_bytes);
+        old.iter().try_for_each(|offset| self.store.remove(&snapshot::name(self.id, *offset)))
+    }
+}
+
+fn failed(error: &dyn std::fmt::Display) -> SnapshotError {
+    SnapshotError::Failed(error.to_string())
 }

@@ -142,6 +142,9 @@ impl<E: Wire> Subscription<E> {
                 return Ok(Step::Waiting);
             }
             reading.frame = reading.chunk.frames.len() - rest.len();
+            if frame.offset < self.at.offset {
+                continue;
+            }
             reading.current = Some(Current {
                 offset: frame.offset,
                 time: frame.time,
