@@ -99,14 +99,12 @@ pub struct SessionSetup {
     pub username: Option<String>,
     /// The password's argon2id hash as a PHC string, if the session asks for credentials. The edge checks it.
     pub password_hash: Option<String>,
-    /// The shortest heartbeat interval it may ask for, in seconds.
-    pub heartbeat_min_s: u32,
-    /// The longest.
+    /// The longest heartbeat interval it may ask for, in seconds.
     pub heartbeat_max_s: u32,
+    /// How far SendingTime (52) may lie from the exchange's clock, in seconds; `None` does not look.
+    pub sending_time_tolerance_s: Option<u32>,
     /// Whether both sequences begin at 1 with every logon.
     pub reset_on_logon: bool,
-    /// Whether its live orders are cancelled when its connection is gone.
-    pub cancel_on_disconnect: bool,
 }
 
 /// A FIX message as the guard made it out: its frame, CompIDs and fields are in order, or it says what is not.
@@ -262,7 +260,7 @@ pub enum Refusal {
     #[error("a session's accounts must be open in this unit, and there must be at least one")]
     UnknownAccount = 4,
     /// A session's settings do not fit together.
-    #[error("session: CompIDs must not be empty, and heartbeat limits at least 1 s and in order")]
+    #[error("session: CompIDs must not be empty, and heartbeat_max_s must be at least 1")]
     InvalidSession = 5,
     /// The CompIDs belong to another session, or the session has other ones.
     #[error("the CompIDs are another session's, or the session was set up with other ones")]

@@ -5,9 +5,9 @@
 
 pub mod wire;
 
-use serde::{Deserialize, Serialize};
-
 use decalog_fix::session::{CloseReason, ConnectionId, ReplayItem, Route, SessionMessage};
+pub use decalog_runtime::Address;
+use serde::{Deserialize, Serialize};
 
 use crate::command::{Instrument, TradingStatus};
 use crate::value::{
@@ -17,6 +17,7 @@ use crate::value::{
 
 /// What a unit tells.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "the largest, an execution report, is also the most frequent")]
 pub enum Event {
     /// An instrument was listed or changed.
     Listed(Listed),
@@ -44,15 +45,6 @@ pub enum Event {
         /// Why.
         reason: CloseReason,
     },
-}
-
-/// Where an event stands in its partition.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Address {
-    /// The offset of its record.
-    pub offset: u64,
-    /// Its place among the record's events.
-    pub index: u32,
 }
 
 /// An instrument as it now is.
@@ -129,6 +121,7 @@ pub struct Outbound {
 
 /// What an outbound FIX message says.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "the largest, an execution report, is also the most frequent")]
 pub enum Message {
     /// A message of the session layer, or the BusinessMessageReject (j) of a message the api could not take.
     Session(SessionMessage),

@@ -213,6 +213,11 @@ impl<A, R: Copy> Session<A, R> {
         self.next_out
     }
 
+    /// Changes the agreed rules from now on; a new heartbeat limit counts from the next Logon.
+    pub fn configure(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
     /// The agreed rules.
     #[must_use]
     pub const fn settings(&self) -> &Settings {

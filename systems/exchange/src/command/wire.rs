@@ -5,7 +5,7 @@
 use decalog_fix::dictionary::MsgType;
 use decalog_fix::session::{Body as FixBody, Header, Route};
 use decalog_fix::time::Timestamp;
-use decalog_runtime::machine::{DecodeError, Wire};
+use decalog_runtime::{DecodeError, Wire, pack};
 use serde::{Deserialize, Serialize};
 use zerocopy::little_endian::{I64, U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -14,7 +14,7 @@ use super::{
     CancelOrder, Command, ConnectionId, FixMessage, Inbound, NewOrder, Refusal, ReplaceOrder, Reply, Request,
 };
 use super::{Instrument, SessionSetup, TradingStatus};
-use crate::value::wire::{Body, DecimalForm, TextForm, pack};
+use crate::value::wire::{Body, DecimalForm, TextForm};
 use crate::value::{AccountName, OrdType, SessionId, Side, Symbol, TimeInForce};
 
 /// The kinds of commands. Numbers are never used again.

@@ -3,7 +3,7 @@
 //! A released (kind, version) never changes; `tests/exchange/golden.rs` keeps one of each in hexadecimal.
 
 use decalog_fix::session::{CloseReason, ConnectionId, ReplayItem, Route, SessionMessage};
-use decalog_runtime::machine::{DecodeError, Wire};
+use decalog_runtime::{DecodeError, Wire, pack};
 use serde::{Deserialize, Serialize};
 use zerocopy::little_endian::{I64, U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -12,7 +12,7 @@ use super::{
     Address, BookLevel, EntryType, Event, ExecId, ExecutionReport, Fill, MarketDataEntry,
     MarketDataIncremental, MarketDataSnapshot, Message, OrdRejReason, Outbound, Trade, UpdateAction,
 };
-use crate::value::wire::{Body, DecimalForm, TextForm, pack};
+use crate::value::wire::{Body, DecimalForm, TextForm};
 use crate::value::{ExecType, OrdStatus, OrdType, RequestId, SessionId, Side, Symbol, Text, TimeInForce};
 
 /// The kinds of events. Numbers are never used again.

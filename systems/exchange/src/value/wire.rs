@@ -2,7 +2,7 @@
 //!
 //! Released layouts never change: a new field is a new version of the record that holds it.
 
-use decalog_runtime::machine::DecodeError;
+use decalog_runtime::DecodeError;
 use zerocopy::little_endian::I64;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
@@ -23,7 +23,7 @@ impl<'a> Body<'a> {
 
     /// An error of this body.
     pub(crate) fn error(&self, reason: impl Into<String>) -> DecodeError {
-        DecodeError { kind: self.kind, version: self.version, reason: reason.into() }
+        DecodeError::new(self.kind, self.version, reason)
     }
 
     /// The next value of a fixed layout.
@@ -50,7 +50,7 @@ impl<'a> Body<'a> {
     /// A MessagePack value in the next `len` bytes.
     pub(crate) fn unpack<T: serde::de::DeserializeOwned>(&mut self, len: usize) -> Result<T, DecodeError> {
         let bytes = self.bytes(len)?;
-        rmp_serde::from_slice(bytes).map_err(|error| self.error(error.to_string()))
+        decalog_runtime::unpack(self.kind, self.version, bytes)
     }
 
     /// A MessagePack value in all that is left.
@@ -66,11 +66,6 @@ impl<'a> Body<'a> {
             Err(self.error(format!("{} bytes too many", self.rest.len())))
         }
     }
-}
-
-/// Writes a value as MessagePack with named fields.
-pub(crate) fn pack<T: serde::Serialize>(value: &T, out: &mut Vec<u8>) {
-    rmp_serde::encode::write_named(out, value).expect("a value that MessagePack can hold");
 }
 
 /// A short text: its length, then its bytes, zeros behind.
