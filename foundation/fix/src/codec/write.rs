@@ -61,6 +61,13 @@ impl Encoder {
         Self { body: Vec::new(), precision }
     }
 
+    /// Writes fields alone, for a store that keeps a message's body until it is sent again.
+    pub fn fields(&self, body: impl FnOnce(&mut Body<'_>)) -> Vec<u8> {
+        let mut out = Vec::new();
+        body(&mut Body { out: &mut out, precision: self.precision });
+        out
+    }
+
     /// Appends a whole message to `out`; `body` writes the fields behind the header.
     pub fn write(
         &mut self,
@@ -190,6 +197,11 @@ impl Body<'_> {
         self.tag(tag);
         value.write(self.precision, self.out);
         self.out.push(SOH);
+    }
+
+    /// Fields that [`Encoder::fields`] wrote before, or that came in a message: `tag=value` and delimiter, repeated.
+    pub fn raw(&mut self, fields: &[u8]) {
+        self.out.extend_from_slice(fields);
     }
 
     /// A field as it was received, or Data (write its length before).

@@ -27,6 +27,7 @@ impl<A, R: Copy> Session<A, R> {
         }
         if logon.reset || self.settings.reset_on_logon {
             self.reset_numbers();
+            out.restarted();
         }
         self.link = Some(Link::new(connection, Phase::Active, logon.heartbeat_seconds, now));
         if let Some(problem) = self.logon_problem(&header, &logon) {
@@ -45,6 +46,7 @@ impl<A, R: Copy> Session<A, R> {
         out: &mut impl Outlet<A, R>,
     ) {
         self.reset_numbers();
+        out.restarted();
         if let Some(problem) = self.logon_problem(header, logon) {
             return self.refuse(now, header.seq, problem, out);
         }
@@ -91,6 +93,7 @@ impl<A, R: Copy> Session<A, R> {
         let asked_reset = self.settings.reset_on_logon;
         if logon.reset && !asked_reset {
             self.reset_numbers();
+            out.restarted();
             self.next_out = 2;
         }
         if let Some(problem) = self.logon_problem(&header, &logon) {

@@ -111,6 +111,7 @@ impl<A, R: Copy> Session<A, R> {
         }
         if self.settings.reset_on_logon {
             self.reset_numbers();
+            out.restarted();
         }
         let until = now.plus_seconds(i64::from(logon_timeout_seconds));
         let phase = Phase::LoggingOn { seq: self.next_out, until };

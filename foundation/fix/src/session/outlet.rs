@@ -27,6 +27,9 @@ pub trait Outlet<A, R> {
     /// [`Session::send`](super::Session::send) once the call that delivered it has returned.
     fn deliver(&mut self, header: Header, message: A);
 
+    /// Both sequences start at 1 again: what was found by an earlier number is not to be found any more.
+    fn restarted(&mut self) {}
+
     /// The session is open on this connection.
     fn logged_on(&mut self, connection: ConnectionId) {
         let _ = connection;

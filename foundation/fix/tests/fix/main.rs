@@ -1,0 +1,6 @@
+//! The engine through its public API.
+
+#[path = "../../examples/echo/echo.rs"]
+mod echo;
+
+mod definitions;
