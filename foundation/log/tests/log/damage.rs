@@ -49,8 +49,7 @@ fn flip_each(world: &World, options: &Options, segment: u64, places: impl Iterat
             Err(e) => panic!("a flip in byte {place} of segment {segment}: {e}"),
             Ok(journal) if journal.recovery().cut.is_some() => {
                 outcomes.reported += 1;
-                let lost =
-                    world.acknowledged().iter().any(|(p, synced)| journal.extent(*p).unwrap().next < *synced);
+                let lost = world.acknowledged().iter().any(|(p, synced)| next(&journal, *p) < *synced);
                 assert!(!lost || last_group_only(world, &journal), "a flip in byte {place} lost too much");
             }
             Ok(journal) => {
@@ -62,10 +61,15 @@ fn flip_each(world: &World, options: &Options, segment: u64, places: impl Iterat
     outcomes
 }
 
+/// Where a partition ends; at 0 when nothing of it is left.
+fn next(journal: &Journal, partition: PartitionId) -> u64 {
+    journal.extent(partition).map_or(0, |extent| extent.next)
+}
+
 /// Is at most the last group of `synced` missing?
 fn last_group_only(world: &World, journal: &Journal) -> bool {
     let last = 1 + 29 % 9;
-    world.acknowledged().iter().all(|(p, synced)| journal.extent(*p).unwrap().next + last >= *synced)
+    world.acknowledged().iter().all(|(p, synced)| next(journal, *p) + last >= *synced)
 }
 
 /// The byte after the last frame: everything behind is zero.

@@ -3,9 +3,18 @@
 //! * `contract`: what any log promises, run against each implementation
 //! * `crash`: power cuts on a simulated disk
 //! * `damage`: flipped bits and missing files
+//! * `embedded`: the threads, and the directory lock
+//! * `faults`: a full disk, a failing one, refused options
+//! * `product`: what ships cannot be sabotaged
+//! * `sabotage`: each guarantee taken out, to see that its test notices (`--features sabotage`)
 //! * `witness`: a listener and small builders that the tests share
 
 mod contract;
 mod crash;
 mod damage;
+mod embedded;
+mod faults;
+mod product;
+#[cfg(feature = "sabotage")]
+mod sabotage;
 mod witness;
