@@ -1,8 +1,10 @@
 //! Finds an order's slot by its id: open addressing with linear probing and no tombstones. Never iterated, so its order
 //! decides nothing.
 //!
-//! An entry is eight bytes: the upper half of the id's Fibonacci hash, and the slot. The hash's top bits are also the
-//! entry's home, so growing and closing gaps need not look at the orders themselves.
+//! An entry is eight bytes: a tag and the slot. The tag is the Fibonacci hash of the id's block of eight neighbouring ids,
+//! and the id's place in the block. A block's home is one cache line of the table, so that orders that came together, with ids in
+//! sequence, lie together: what is young is in the cache. The tag tells the home, so growing and closing gaps need not look
+//! at the orders themselves.
 
 use super::orders::{NIL, Orders};
 
@@ -10,11 +12,16 @@ use super::orders::{NIL, Orders};
 const FIBONACCI: u64 = 0x9E37_79B9_7F4A_7C15;
 const EMPTY: u64 = 0;
 const MIN_BITS: u32 = 6;
+/// log2 of the ids in a block, and of the entries in a cache line.
+const BLOCK_BITS: u32 = 3;
+const BLOCK_MASK: u64 = (1 << BLOCK_BITS) - 1;
+/// Bits of a tag, the hash's share of them on top.
+const TAG_BITS: u32 = 32;
 
 /// id → slot.
 #[derive(Clone, Debug)]
 pub(super) struct OrderIndex {
-    /// `hash's upper half << 32 | slot + 1`, or [`EMPTY`].
+    /// `tag << 32 | slot + 1`, or [`EMPTY`].
     entries: Vec<u64>,
     /// log2 of `entries.len()`; at most 32.
     bits: u32,
@@ -23,11 +30,12 @@ pub(super) struct OrderIndex {
 }
 
 fn tag(id: u64) -> u64 {
-    id.wrapping_mul(FIBONACCI) >> 32
+    let hash = (id >> BLOCK_BITS).wrapping_mul(FIBONACCI) >> (64 - TAG_BITS);
+    hash & !BLOCK_MASK | id & BLOCK_MASK
 }
 
 fn entry(tag: u64, slot: u32) -> u64 {
-    tag << 32 | u64::from(slot + 1)
+    tag << TAG_BITS | u64::from(slot + 1)
 }
 
 /// The slot of an entry that is not empty.
@@ -45,7 +53,7 @@ impl OrderIndex {
 
     #[expect(clippy::cast_possible_truncation, reason = "a tag shifted so has at most `bits` bits")]
     fn home(&self, tag: u64) -> usize {
-        (tag >> (32 - self.bits)) as usize
+        ((tag >> (TAG_BITS - self.bits)) & !BLOCK_MASK | tag & BLOCK_MASK) as usize
     }
 
     /// The slot of the live order with this id, or [`NIL`].
@@ -58,7 +66,7 @@ impl OrderIndex {
             if entry == EMPTY {
                 return NIL;
             }
-            if entry >> 32 == tag && orders[slot_of(entry)].id == id {
+            if entry >> TAG_BITS == tag && orders[slot_of(entry)].id == id {
                 return slot_of(entry);
             }
             at = (at + 1) & self.mask;
@@ -103,7 +111,7 @@ impl OrderIndex {
                 break;
             }
             // An entry may move back to the gap if that does not carry it before its home.
-            let from_home = at.wrapping_sub(self.home(entry >> 32)) & self.mask;
+            let from_home = at.wrapping_sub(self.home(entry >> TAG_BITS)) & self.mask;
             if from_home >= at.wrapping_sub(gap) & self.mask {
                 self.entries[gap] = entry;
                 gap = at;
@@ -119,7 +127,7 @@ impl OrderIndex {
         self.mask = (1 << self.bits) - 1;
         self.entries = vec![EMPTY; 1 << self.bits];
         for entry in old.into_iter().filter(|&entry| entry != EMPTY) {
-            self.place(entry >> 32, entry);
+            self.place(entry >> TAG_BITS, entry);
         }
     }
 }

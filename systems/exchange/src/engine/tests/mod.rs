@@ -2,6 +2,7 @@
 
 mod bounds;
 mod directory;
+mod flow;
 mod policy;
 mod random;
 mod reference;
