@@ -10,10 +10,10 @@
 mod append;
 mod chores;
 pub(crate) mod format;
-mod index;
+pub(crate) mod index;
 mod read;
 mod recovery;
-mod scan;
+pub(crate) mod scan;
 pub(crate) mod segment;
 mod state;
 pub(crate) mod survey;

@@ -8,6 +8,7 @@
 mod batch;
 mod embedded;
 mod error;
+pub mod inspect;
 mod journal;
 mod options;
 pub mod storage;

@@ -59,6 +59,29 @@ impl<'f> Scanner<'f> {
         })
     }
 
+    /// Where the next frame should begin.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Goes to a place where a frame begins.
+    pub(crate) fn go_to(&mut self, position: u64) {
+        self.position = position;
+    }
+
+    /// Goes to the next place at which a whole frame begins; `false` when there is none.
+    pub(crate) fn seek_frame(&mut self) -> io::Result<bool> {
+        while let Some(nonzero) = self.window.next_nonzero(self.position)? {
+            self.position = nonzero;
+            if matches!(self.step()?, Step::Frame(..)) {
+                self.position = nonzero;
+                return Ok(true);
+            }
+            self.position = nonzero + ALIGNMENT as u64;
+        }
+        Ok(false)
+    }
+
     /// Looks at the scanner's place, and goes on when a frame stands there.
     pub(crate) fn step(&mut self) -> io::Result<Step<'_>> {
         let at = Position { segment: self.segment, byte: self.position };

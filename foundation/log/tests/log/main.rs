@@ -5,6 +5,7 @@
 //! * `damage`: flipped bits and missing files
 //! * `embedded`: the threads, and the directory lock
 //! * `faults`: a full disk, a failing one, refused options
+//! * `inspect`: looking at a journal without changing it
 //! * `product`: what ships cannot be sabotaged
 //! * `sabotage`: each guarantee taken out, to see that its test notices (`--features sabotage`)
 //! * `witness`: a listener and small builders that the tests share
@@ -14,6 +15,7 @@ mod crash;
 mod damage;
 mod embedded;
 mod faults;
+mod inspect;
 mod product;
 #[cfg(feature = "sabotage")]
 mod sabotage;
