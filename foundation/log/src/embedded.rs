@@ -124,7 +124,15 @@ fn chore_thread(core: &Core, stop: &AtomicBool) {
     while !stop.load(Ordering::Relaxed) && state.failed.is_none() {
         if state.chores_due || state.spare.is_none() && !state.full {
             drop(state);
-            if core.chore_step().and_then(|()| core.fill_next()).is_err() {
+            if core.chore_step().is_err() {
+                return;
+            }
+            state = core.state();
+            continue;
+        }
+        if state.spare.is_some() && state.end >= state.fill_at {
+            drop(state);
+            if core.fill_next().is_err() {
                 return;
             }
             state = core.state();

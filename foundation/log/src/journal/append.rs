@@ -138,6 +138,9 @@ impl Core {
             Durability::Interval { millis } => state.want_within(millis),
             Durability::Os => state.want_within(self.options.os_sync_millis),
         };
+        if state.chores_sleep && state.end >= state.fill_at {
+            self.chores.notify_one();
+        }
         if wake {
             self.wake_sync(state);
         }
@@ -277,6 +280,7 @@ impl Core {
         let bounds = index.bounds();
         state.sealed.push_back(Sealed { file, bounds, index: Some(Arc::new(index)), indexed: false });
         state.spare = None;
+        state.fill_at = 0;
         state.end = end;
         state.marked = false;
         Ok(())

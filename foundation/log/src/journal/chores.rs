@@ -18,6 +18,8 @@ use super::segment::{SegmentFile, UNFINISHED_SUFFIX, index_name, segment_name};
 use super::{Core, State};
 use crate::{AppendError, LogError, PartitionId};
 
+/// Zeroes that are written beyond what the active segment's progress asks for.
+const FILL_AHEAD_BYTES: u64 = 1 << 20;
 /// So many finished segments keep their index in memory, for readers that follow closely.
 const YOUNG_SEGMENTS: usize = 2;
 
@@ -142,14 +144,25 @@ impl Core {
         Ok(())
     }
 
-    /// Writes zeroes over the prepared segment, so that syncs in it will be cheap.
+    /// Writes zeroes over the prepared segment, so that syncs in it will be cheap: always as far again as the active
+    /// one is written and a little more, so that it is done when it is needed, and the device is never flooded.
     pub(crate) fn fill_next(&self) -> Result<(), Arc<LogError>> {
-        let Some(spare) = self.state().spare.clone() else { return Ok(()) };
-        match spare.fill() {
-            Ok(()) => Ok(()),
+        let (spare, written) = {
+            let state = self.state();
+            let Some(spare) = state.spare.clone() else { return Ok(()) };
+            (spare, state.end)
+        };
+        let filled = match spare.fill(2 * written + FILL_AHEAD_BYTES) {
+            Ok(filled) => filled,
             // Only on a file system that did not reserve the space; appends will be refused in time.
-            Err(e) if e.kind() == io::ErrorKind::StorageFull => Ok(()),
-            Err(e) => Err(self.fail(self.io("write zeroes to", &segment_name(spare.number()), e))),
+            Err(e) if e.kind() == io::ErrorKind::StorageFull => spare.header.length,
+            Err(e) => return Err(self.fail(self.io("write zeroes to", &segment_name(spare.number()), e))),
+        };
+        let mut state = self.state();
+        if state.spare.as_ref().is_some_and(|now| Arc::ptr_eq(now, &spare)) {
+            state.fill_at =
+                if filled < spare.header.length { written + FILL_AHEAD_BYTES / 2 } else { u64::MAX };
         }
+        Ok(())
     }
 }

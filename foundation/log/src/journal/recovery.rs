@@ -120,6 +120,7 @@ impl Core {
             sync_sleeps: false,
             chores_sleep: false,
             chores_due: true,
+            fill_at: 0,
             failed: None,
         };
         Ok(Self {
@@ -165,7 +166,7 @@ fn first_segment(
                 SegmentFile::create(storage, header)?
             }
         };
-        segment.fill()?;
+        segment.fill(segment.header.length)?;
         Ok(segment)
     };
     make()

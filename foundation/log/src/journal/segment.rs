@@ -1,5 +1,5 @@
 //! Segment files: their names, how one is made so that a power cut leaves either a whole one or none, and how zeroes
-//! are written ahead of the appends.
+//! are written over it before it is used.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, IoSlice};
@@ -14,8 +14,8 @@ const INDEX_SUFFIX: &str = ".index";
 pub(crate) const UNFINISHED_SUFFIX: &str = ".tmp";
 /// Bytes of zeroes written in one go: short, because an append may wait for one.
 const ZERO_STEP_BYTES: u64 = 256 << 10;
-/// Bytes of zeroes between two syncs: a device should not have to take a whole segment at once.
-const ZERO_SYNC_BYTES: u64 = 4 << 20;
+/// Bytes of zeroes between two syncs: a device must not have to take many at once, because appenders' syncs wait then.
+const ZERO_SYNC_BYTES: u64 = 1 << 20;
 
 /// The file name of a segment.
 pub(crate) fn segment_name(segment: u64) -> String {
@@ -50,17 +50,20 @@ pub(crate) struct SegmentFile {
 /// What a segment file is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Use {
-    /// Prepared; its space is reserved.
-    Reserved,
-    /// Prepared; zeroes are written all over it.
-    Filled,
+    /// Prepared: its space is reserved, and zeroes are written up to this byte.
+    Prepared { filled: u64 },
     /// Frames are, or may be, written into it.
     Taken,
 }
 
 impl SegmentFile {
     pub(crate) fn new(header: SegmentHeader, file: Arc<dyn File>) -> Arc<Self> {
-        Arc::new(Self { header, seed: header.seed(), file, use_of: Mutex::new(Use::Reserved) })
+        Arc::new(Self {
+            header,
+            seed: header.seed(),
+            file,
+            use_of: Mutex::new(Use::Prepared { filled: SEGMENT_HEADER_BYTES }),
+        })
     }
 
     pub(crate) fn number(&self) -> u64 {
@@ -96,32 +99,27 @@ impl SegmentFile {
         *self.use_of.lock().unwrap_or_else(PoisonError::into_inner) = Use::Taken;
     }
 
-    /// Writes zeroes over the whole empty segment, until it is taken: a sync of bytes that replace written ones is
-    /// much cheaper than one of bytes in space that was only reserved.
-    pub(crate) fn fill(&self) -> io::Result<()> {
-        let mut position = SEGMENT_HEADER_BYTES;
-        let mut unsynced = 0;
-        while position < self.header.length {
-            let step = ZERO_STEP_BYTES.min(self.header.length - position);
-            {
-                let use_of = self.use_of.lock().unwrap_or_else(PoisonError::into_inner);
-                if *use_of != Use::Reserved {
-                    return Ok(());
+    /// Writes zeroes over the empty segment up to a byte, unless it is taken meanwhile; says up to where they are
+    /// written. A sync of bytes that replace written ones is much cheaper than one of bytes in space that was only
+    /// reserved.
+    pub(crate) fn fill(&self, to: u64) -> io::Result<u64> {
+        let to = to.min(self.header.length);
+        loop {
+            let filled = {
+                let mut use_of = self.use_of.lock().unwrap_or_else(PoisonError::into_inner);
+                let Use::Prepared { filled } = *use_of else { return Ok(self.header.length) };
+                if filled >= to {
+                    return Ok(filled);
                 }
-                self.file.zero(position, step)?;
-            }
-            position += step;
-            unsynced += step;
-            if unsynced >= ZERO_SYNC_BYTES || position == self.header.length {
+                let step = ZERO_STEP_BYTES.min(self.header.length - filled);
+                self.file.zero(filled, step)?;
+                *use_of = Use::Prepared { filled: filled + step };
+                filled + step
+            };
+            if filled.is_multiple_of(ZERO_SYNC_BYTES) || filled >= to {
                 self.file.sync()?;
-                unsynced = 0;
             }
         }
-        let mut use_of = self.use_of.lock().unwrap_or_else(PoisonError::into_inner);
-        if *use_of == Use::Reserved {
-            *use_of = Use::Filled;
-        }
-        Ok(())
     }
 }
 

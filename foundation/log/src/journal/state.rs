@@ -39,6 +39,8 @@ pub(crate) struct State {
     pub(crate) sync_sleeps: bool,
     pub(crate) chores_sleep: bool,
     pub(crate) chores_due: bool,
+    /// Once the active segment is written up to here, more of the next one is filled with zeroes.
+    pub(crate) fill_at: u64,
     pub(crate) failed: Option<Arc<LogError>>,
 }
 
