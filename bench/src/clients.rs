@@ -4,13 +4,18 @@
 //! controls pay the same for being asked. What is asked, and who answers, is behind [`Door`].
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::sample::{Latencies, Rate};
 
 /// How long requests run before they are counted.
 const WARM_UP: Duration = Duration::from_millis(200);
+
+/// The stages of a run.
+const WARMING_UP: u8 = 0;
+const COUNTING: u8 = 1;
+const DONE: u8 = 2;
 
 /// Whoever takes a request and answers it.
 pub(crate) trait Door: Send + Sync + 'static {
@@ -30,41 +35,37 @@ pub(crate) struct Outcome {
 /// Runs `clients` of them against the door for `span`, after a short warm-up.
 pub(crate) fn run<D: Door>(door: &Arc<D>, clients: usize, span: Duration) -> anyhow::Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
-    let counting = Arc::new(AtomicBool::new(false));
-    let stopped = Arc::new(AtomicBool::new(false));
-    let answered = Arc::new(AtomicU64::new(0));
-    let outcome = runtime.block_on(async {
-        let tasks: Vec<_> = (0..clients)
-            .map(|client| {
-                let (door, counting, stopped) = (door.clone(), counting.clone(), stopped.clone());
-                let answered = answered.clone();
-                tokio::spawn(async move {
-                    let mut latencies = Latencies::with_capacity(1 << 12);
-                    let mut sequence = 0;
-                    while !stopped.load(Ordering::Relaxed) {
-                        sequence += 1;
-                        let start = Instant::now();
-                        door.ask(client, sequence).await;
-                        if counting.load(Ordering::Relaxed) {
-                            latencies.record(start.elapsed());
-                            answered.fetch_add(1, Ordering::Relaxed);
-                        }
-                    }
-                    latencies
-                })
-            })
-            .collect();
+    let stage = Arc::new(AtomicU8::new(WARMING_UP));
+    runtime.block_on(async {
+        let tasks: Vec<_> =
+            (0..clients).map(|client| tokio::spawn(ask_on(door.clone(), client, stage.clone()))).collect();
         tokio::time::sleep(WARM_UP).await;
         let start = Instant::now();
-        counting.store(true, Ordering::Relaxed);
+        stage.store(COUNTING, Ordering::Relaxed);
         tokio::time::sleep(span).await;
-        let rate = Rate { operations: answered.load(Ordering::Relaxed), elapsed: start.elapsed() };
-        stopped.store(true, Ordering::Relaxed);
+        stage.store(DONE, Ordering::Relaxed);
+        let elapsed = start.elapsed();
         let mut latencies = Latencies::default();
         for task in tasks {
             latencies.merge(task.await?);
         }
-        anyhow::Ok(Outcome { rate, latencies })
-    })?;
-    Ok(outcome)
+        Ok(Outcome { rate: Rate { operations: latencies.len() as u64, elapsed }, latencies })
+    })
+}
+
+/// One client, until the run is over: what it counted.
+async fn ask_on<D: Door>(door: Arc<D>, client: usize, stage: Arc<AtomicU8>) -> Latencies {
+    let mut latencies = Latencies::with_capacity(1 << 14);
+    let mut asked = Instant::now();
+    for sequence in 1.. {
+        door.ask(client, sequence).await;
+        let answered = Instant::now();
+        match stage.load(Ordering::Relaxed) {
+            WARMING_UP => {}
+            COUNTING => latencies.record(answered - asked),
+            _ => break,
+        }
+        asked = answered;
+    }
+    latencies
 }
