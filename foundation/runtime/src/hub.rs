@@ -258,14 +258,15 @@ impl Hub {
     /// Writes what is not written, waiting for work until the hub is closed: the journal thread's whole life.
     pub(crate) fn write_journal(&self) {
         let Some(journal) = &self.journal else { return };
-        let journal = || journal.lock().unwrap_or_else(PoisonError::into_inner);
         let mut frames = Vec::new();
         loop {
             let (end, closed) = self.wait_for_work(&mut frames);
-            let mut result = journal().append(&frames, end).and_then(|()| journal().flush());
+            let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut result = journal.append(&frames, end).and_then(|()| journal.flush());
             if closed {
-                result = result.and_then(|()| journal().mark_end());
+                result = result.and_then(|()| journal.mark_end());
             }
+            drop(journal);
             let mut tail = self.tail();
             if let Err(error) = result {
                 tracing::warn!(
