@@ -4,6 +4,7 @@ import pytest
 
 from clients.quickfix_client import QuickFixClient
 from clients.raw import Connection, encode, utc_timestamp
+from clients.relay import Relay
 from decalog_server import PASSWORD, PASSWORD_HASH, Instrument, Session, Unit, trading_unit
 from fix_orders import (
     BUY,
@@ -35,6 +36,14 @@ def server(make_server):
 def locked_server(make_server):
     """A server whose only session needs a password."""
     return make_server(LOCKED)
+
+
+@pytest.fixture
+def relay(server):
+    """A wire to the server that can be cut."""
+    relay = Relay(server.fix_address)
+    yield relay
+    relay.close()
 
 
 def place(client, side, quantity, price) -> str:
@@ -118,10 +127,10 @@ def test_what_was_missed_while_away_is_resent_once(server, connect):
     assert order
 
 
-def test_a_connection_that_breaks_is_taken_up_again(server, connect):
-    client = connect(server, "ALICE").logged_on()
+def test_a_connection_that_breaks_is_taken_up_again(server, connect, relay):
+    client = connect(server, "ALICE", SocketConnectPort=relay.port).logged_on()
     order = place(client, BUY, 10, "1.00")
-    client.drop_connection()
+    relay.cut()
     client.logged_on(times=2)
     client.send("H", *status_request(order, "AAA", BUY))
     assert client.expect("8", t11=order, t150=ORDER_STATUS)[39] == NEW

@@ -92,6 +92,12 @@ class Client(AsyncFIXClient):
         """The session went into another state."""
         await self._note(self.states, connection_state)
 
+    async def _finalize_message(self, msg: FIXMessage, raw_msg: bytes) -> None:
+        """Every message, session messages too, ends here: whoever waits looks again."""
+        await super()._finalize_message(msg, raw_msg)
+        async with self.changed:
+            self.changed.notify_all()
+
     async def on_logout(self, msg: FIXMessage) -> None:
         """The server logs out."""
         await self._note(self.logouts, msg)
@@ -134,14 +140,32 @@ class Client(AsyncFIXClient):
         await self.send_msg(order.new_req())
         return order
 
+    def next_numbers(self) -> tuple[int, int]:
+        """The next MsgSeqNum to send and the next to receive."""
+        return self._session.next_num_out, self._session.next_num_in
+
+    def awaits_heartbeat(self) -> bool:
+        """Is a TestRequest of ours not answered yet?"""
+        return self._test_req_id is not None
+
     def of_type(self, *types: str) -> list[FIXMessage]:
         """The messages of these types, in order."""
         return [msg for msg in self.messages if str(msg.msg_type) in types]
 
     async def close(self) -> None:
-        """Logs out if logged on, ends the tasks, and fails if anything was not as it must be."""
-        await self.disconnect(ConnectionState.DISCONNECTED_WCONN_TODAY, logout_message="")
+        """Logs out if logged on, waits for the server's Logout, ends the tasks, and fails if anything was not right."""
+        if self.connection_state == ConnectionState.ACTIVE:
+            await self.send_msg(FIXMessage(FMsg.LOGOUT))
+            gone = ConnectionState.DISCONNECTED_BROKEN_CONN
+            await self.wait(lambda: self.connection_state <= gone, "the server's Logout")
+        await self.disconnect(ConnectionState.DISCONNECTED_WCONN_TODAY)
         for task in (self._aio_task_socket_read, self._aio_task_heartbeat):
             task.cancel()
         self._journaler.conn.close()
         assert not self.problems, "\n".join(self.problems)
+
+    async def __aenter__(self) -> "Client":
+        return await self.logged_on()
+
+    async def __aexit__(self, *_exception) -> None:
+        await self.close()

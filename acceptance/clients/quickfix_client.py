@@ -98,7 +98,7 @@ class QuickFixClient:
             "DataDictionary": DICTIONARY,
         } | settings
         path = directory / "client.cfg"
-        path.write_text("[SESSION]\n" + "".join(f"{key}={value}\n" for key, value in keys.items()))
+        path.write_text("[DEFAULT]\n" + "".join(f"{key}={value}\n" for key, value in keys.items()) + "[SESSION]\n")
         self._settings = fix.SessionSettings(str(path))
         self._application = _Application(self)
         self._stores = fix.FileStoreFactory(self._settings)
@@ -179,7 +179,9 @@ class QuickFixClient:
         return self
 
     def next_numbers(self) -> tuple[int, int]:
-        """The next MsgSeqNum to send and the next to receive."""
+        """The next MsgSeqNum to send and the next to receive; of a stopped client, those it stopped with."""
+        if self._initiator is None:
+            return self._last_numbers
         return self.session.getExpectedSenderNum(), self.session.getExpectedTargetNum()
 
     def send(self, type_: str, *fields: tuple[int, object], groups: tuple = ()) -> None:
@@ -197,10 +199,9 @@ class QuickFixClient:
                 message.addGroup(part)
         assert fix.Session.sendToTarget(message, self.session_id), "QuickFIX did not take the message"
 
-    def drop_connection(self) -> None:
-        """Closes the socket without a Logout. QuickFIX connects again after its ReconnectInterval."""
-        self.session.disconnect()
-
     def stop(self) -> None:
-        """Logs out and waits until QuickFIX has ended."""
-        self._initiator.stop()
+        """Logs out and waits until QuickFIX has ended. Its session is gone then: the process may make it anew."""
+        if self._initiator is not None:
+            self._initiator.stop()
+            self._last_numbers = self.next_numbers()
+            self._initiator = None
