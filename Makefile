@@ -21,9 +21,9 @@ run: build ## Sets up, builds, and starts the server with demo data (in $(DATA))
 build: setup-rust ## Builds the server
 	@$(CARGO) build --release --locked -p decalog
 
-setup: setup-rust setup-python setup-node ## Installs what is missing for the tests; does nothing when all is there
+setup: setup-rust setup-python ## Installs what is missing for the tests; does nothing when all is there
 
-.PHONY: setup-rust setup-python setup-node
+.PHONY: setup-rust setup-python
 setup-rust:
 	@checks/setup.sh rust
 
@@ -34,12 +34,6 @@ $(VENV)/.installed: acceptance/requirements.txt
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-setup-node: acceptance/node_modules/.installed
-acceptance/node_modules/.installed: acceptance/package.json
-	@checks/setup.sh node
-	cd acceptance && npm install --no-audit --no-fund --loglevel=error
-	@touch $@
-
 test: setup test-rust test-sabotage test-acceptance ## Runs every test of the project
 
 test-rust: setup-rust ## Rust: units, properties, simulations
@@ -48,7 +42,7 @@ test-rust: setup-rust ## Rust: units, properties, simulations
 test-sabotage: setup-rust ## Negative controls: with a guarantee taken out, its test must fail
 	$(CARGO) test --release --locked --features sabotage --test sabotage -p decalog-log -p decalog-runtime -p decalog-fix
 
-test-acceptance: build setup-python setup-node ## Real clients against the built server
+test-acceptance: build setup-python ## Real clients against the built server
 	$(CARGO) build --release --locked -p decalog-fix --example echo
 	$(PYTHON) -m pytest acceptance
 
@@ -67,4 +61,4 @@ bench: build ## Measures against what a user would pick instead; prints ratios
 	$(CARGO) run --release --locked -p decalog-bench -- all
 
 clean: ## Removes what was built and installed here (not the data)
-	rm -rf target $(VENV) acceptance/node_modules bench/build bench/peers/target
+	rm -rf target $(VENV) bench/build bench/peers/target

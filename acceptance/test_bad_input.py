@@ -22,7 +22,7 @@ MEBIBYTE = 1 << 20
 # What the process may grow by during one test: well above noise, far below what any of these inputs would cost if kept.
 MEMORY_BOUND = 96 * MEBIBYTE
 
-NAMES = [f"H{number:02}" for number in range(1, 40)]
+NAMES = [f"H{number:02}" for number in range(1, 80)]
 _names = iter(NAMES)
 
 
@@ -51,7 +51,7 @@ class Bystander(threading.Thread):
 
     def run(self) -> None:
         try:
-            self.trader.connect()
+            self.trader.connect(reset=True)
             while not (self.done.is_set() and self.pairs):
                 self.pair()
             self.trader.connection.close()

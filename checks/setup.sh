@@ -39,14 +39,11 @@ python)
 	need_command python3 python3 "the acceptance tests"
 	python3 -c 'import ensurepip, venv' 2>/dev/null || need_debian "the acceptance tests" python3-venv
 	;;
-node)
-	need_command npm npm "the acceptance tests' second FIX client"
-	;;
 bench)
 	need_debian "the FIX peer in bench/fix" g++ make libquickfix-dev
 	;;
 *)
-	echo "usage: checks/setup.sh rust|python|node|bench" >&2
+	echo "usage: checks/setup.sh rust|python|bench" >&2
 	exit 2
 	;;
 esac

@@ -82,11 +82,12 @@ class Trader:
 
     # Out.
 
-    def connect(self, drops_when_asked: bool = False) -> None:
-        """Connects and sends a Logon. `drops_when_asked`: orders that the server asks for are gap-filled away."""
+    def connect(self, drops_when_asked: bool = False, reset: bool = False) -> None:
+        """Connects and sends a Logon. `drops_when_asked`: orders that the server asks for are gap-filled away.
+        `reset`: both sequences begin at 1; for a trader that has not connected before."""
         self.logged_on, self._asked_from, self.drops_when_asked = False, None, drops_when_asked
         self.connection = Connection.open(self.address)
-        self.send("A", [(98, 0), (108, 30)])
+        self.send("A", [(98, 0), (108, 30)] + ([(141, "Y")] if reset else []))
 
     def send(self, type_: str, fields: list[tuple[int, object]]) -> int:
         """Sends a message with the next number, and remembers it. Returns the number."""
