@@ -37,6 +37,8 @@ pub(crate) enum Unit {
     Ratio,
     /// A rate.
     PerSecond,
+    /// A duration.
+    Seconds,
 }
 
 impl Unit {
@@ -45,6 +47,7 @@ impl Unit {
         match self {
             Self::Ratio => format!("{value:.2} ×"),
             Self::PerSecond => per_second(value),
+            Self::Seconds => format!("{value:.2} s"),
         }
     }
 }
