@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from clients.quickfix_client import QuickFixClient
-from decalog_server import BINARY, Server, Unit, trading_unit
+from clients.quickfix_client import QuickFixClient, stop_all
+from decalog_server import BINARY, Server, Unit
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -58,7 +58,4 @@ def connect(tmp_path: Path) -> Iterator[Callable[..., QuickFixClient]]:
         return client.start() if start else client
 
     yield make
-    for client in clients:
-        client.stop()
-    for client in clients:
-        assert not client.complaints(), f"QuickFIX refused what the server sent: {client.complaints()}"
+    stop_all(clients)

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-
 from asyncfix import FIXMessage, FTag
 from asyncfix.connection import ConnectionState
 from asyncfix.protocol.common import FOrdStatus
@@ -38,7 +37,10 @@ def scenario(server, story: Callable[[Client, Client], Awaitable[None]]) -> None
 
     async def run() -> None:
         fresh = {FTag.ResetSeqNumFlag: "Y"}
-        async with Client(server.fix_port, "ALICE", logon=fresh) as alice, Client(server.fix_port, "BOB", logon=fresh) as bob:
+        async with (
+            Client(server.fix_port, "ALICE", logon=fresh) as alice,
+            Client(server.fix_port, "BOB", logon=fresh) as bob,
+        ):
             await story(alice, bob)
 
     asyncio.run(run())
@@ -170,7 +172,9 @@ def test_a_thousand_orders_at_once(server, symbol):
             )
         for client in (alice, bob):
             await client.send_msg(FIXMessage("H", {790: "last", 11: "never-sent", 55: symbol, 54: BUY}))
-            await client.wait(lambda client=client: any(m.get(790, None) == "last" for m in client.messages), "the last")
+            await client.wait(
+                lambda client=client: any(m.get(790, None) == "last" for m in client.messages), "the last"
+            )
         total = sum(order.cum_qty for order in bought)
         assert total > 0 and total == sum(order.cum_qty for order in sold)
         acknowledged = [m[FTag.ClOrdID] for m in alice.of_type("8") if m[FTag.ExecType] == "0"]

@@ -21,7 +21,7 @@ import pytest
 
 from clients.trader import Order, Trader
 from decalog_server import Server, decalog, trading_unit
-from fix_orders import BUY, IOC, ORDER_STATUS, REJECTED, SELL, GTC, cancel, new_order, replace
+from fix_orders import BUY, GTC, IOC, ORDER_STATUS, REJECTED, SELL, cancel, new_order, replace
 from oracle import Oracle
 
 UNITS = {0: (["AAA", "BBB"], ["B1", "S1", "X1"]), 7: (["CCC"], ["B2", "S2", "X2"])}
@@ -70,9 +70,7 @@ class Market:
             order = self.random.choice(live)
             quantity = max(order.cum + 1, order.quantity + self.random.randint(-20, 10))
             price = Decimal(order.price) + Decimal(self.random.randint(-3, 3)) / 100
-            trader.request(
-                "G", replace(self._name(name), order.cl_ord_id, order.symbol, order.side, quantity, price)
-            )
+            trader.request("G", replace(self._name(name), order.cl_ord_id, order.symbol, order.side, quantity, price))
         else:
             self._new(name, trader)
 
@@ -246,7 +244,9 @@ def test_trading_through_kill_9(market: Market, request):
         market.come_back()
         market.check()
         market.ask_for_everything_again(last=200)
-        print(f"round {number}: {len(market.exec_ids)} reports, {sum(len(t.live()) for t in market.traders.values())} live")
+        print(
+            f"round {number}: {len(market.exec_ids)} reports, {sum(len(t.live()) for t in market.traders.values())} live"
+        )
     market.ask_for_everything_again()
     traded = sum(sum(oracle.traded.values()) for oracle in market.oracles.values())
     assert traded > 0 and any(t.dropped for t in market.traders.values()), "the test did not test what it should"

@@ -159,7 +159,11 @@ def test_kill_9_keeps_orders_and_both_numbers(server, connect):
     assert alice.sent("A")[1].seq == numbers[0], "our next number is where it was"
     assert alice.received("A")[1].seq == numbers[1], "and the server's next one"
     assert not alice.received("2") and not alice.sent("2"), "so nobody asks for anything"
-    for order, side, status, leaves in [(whole, SELL, NEW, 100), (part, SELL, PARTIALLY_FILLED, 30), (request, BUY, "4", 0)]:
+    for order, side, status, leaves in [
+        (whole, SELL, NEW, 100),
+        (part, SELL, PARTIALLY_FILLED, 30),
+        (request, BUY, "4", 0),
+    ]:
         alice.send("H", *status_request(order, "AAA", side, f"after-{order}"))
         report = check_report(alice.expect("8", t790=f"after-{order}"))
         assert report[39] == status and number(report, 151) == leaves

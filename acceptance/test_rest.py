@@ -101,10 +101,18 @@ def test_the_instruments_are_as_configured(http):
 
 
 def test_a_book_shows_what_rests_best_first(http, desk):
-    for side, quantity, price in [(BUY, 5, "9.00"), (BUY, 7, "9.00"), (BUY, 1, "9.50"), (SELL, 2, "10.50"), (SELL, 3, "10")]:
+    for side, quantity, price in [
+        (BUY, 5, "9.00"),
+        (BUY, 7, "9.00"),
+        (BUY, 1, "9.50"),
+        (SELL, 2, "10.50"),
+        (SELL, 3, "10"),
+    ]:
         desk.place("ALICE", side, quantity, price)
     book = until(http, f"/v1/instruments/{desk.symbol}/book", lambda book: len(book["asks"]) == 2)
-    shape = [[(level["price"], level["quantity"], level["orders"]) for level in book[side]] for side in ("bids", "asks")]
+    shape = [
+        [(level["price"], level["quantity"], level["orders"]) for level in book[side]] for side in ("bids", "asks")
+    ]
     assert shape == [[("9.50", "1", 1), ("9.00", "12", 2)], [("10.00", "3", 1), ("10.50", "2", 1)]]
     top = http.get(f"/v1/instruments/{desk.symbol}/book", params={"depth": 1}).json()
     assert (top["bids"], top["asks"]) == (book["bids"][:1], book["asks"][:1])

@@ -25,9 +25,7 @@ class Order(FIXNewOrderSingle):
     """asyncfix's order, with the price and the quantity written as our instruments want them."""
 
     def __init__(self, clord_id: str, symbol: str, side: str, quantity: int, price: str | None, terms: str = "1"):
-        super().__init__(
-            clord_id, symbol, side, float(price or 0), quantity, ord_type="1" if price is None else "2"
-        )
+        super().__init__(clord_id, symbol, side, float(price or 0), quantity, ord_type="1" if price is None else "2")
         self.terms = terms
 
     def set_account(self, ord_msg: FIXMessage) -> None:

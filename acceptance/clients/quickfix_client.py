@@ -6,8 +6,8 @@ application callbacks reported. What QuickFIX refuses (a Reject it sends) fails 
 
 import sys
 import threading
-import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import quickfix as fix
@@ -150,7 +150,9 @@ class QuickFixClient:
             return None
 
         found = []
-        self.wait(lambda: found or (found.append(m) if (m := find()) else None) or found, f"{type_} with {wanted}", timeout)
+        self.wait(
+            lambda: found or (found.append(m) if (m := find()) else None) or found, f"{type_} with {wanted}", timeout
+        )
         return found[0]
 
     def complaints(self) -> list[Message]:
@@ -205,3 +207,11 @@ class QuickFixClient:
             self._initiator.stop()
             self._last_numbers = self.next_numbers()
             self._initiator = None
+
+
+def stop_all(clients: list[QuickFixClient]) -> None:
+    """Stops them at the same time, as each takes a second or two; none may have refused anything of the server's."""
+    with ThreadPoolExecutor(max_workers=max(1, len(clients))) as pool:
+        list(pool.map(QuickFixClient.stop, clients))
+    for client in clients:
+        assert not client.complaints(), f"QuickFIX refused what the server sent: {client.complaints()}"

@@ -4,10 +4,8 @@ The hostile tests, the crash test and the player of definitions stand on it. It 
 which number, is the caller's to say. `Trader` below adds just enough of a session to trade fast.
 """
 
-import itertools
 import socket
 import time
-from dataclasses import dataclass, field
 
 SOH = b"\x01"
 

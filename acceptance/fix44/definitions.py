@@ -19,23 +19,25 @@ from clients.raw import SOH, Connection, Disconnected, checksum
 IGNORED = frozenset({"8", "9", "10", "52", "58"})
 
 # The definitions which expect an application that sends every order back as it came.
-NEEDS_ECHO = frozenset({
-    "14e_IncorrectEnumValue",
-    "15_HeaderAndBodyFieldsOrderedDifferently",
-    "19a_PossResendMessageThatHAsAlreadyBeenSent",
-    "19b_PossResendMessageThatHasNotBeenSent",
-    "20_SimultaneousResendRequest",
-    "21_RepeatingGroupSpecifierWithValueOfZero",
-    "2d_GarbledMessage",
-    "2f_PossDupOrigSendingTimeTooHigh",
-    "2g_PossDupNoOrigSendingTime",
-    "2m_BodyLengthValueNotCorrect",
-    "2r_UnregisteredMsgType",
-    "3b_InvalidChecksum",
-    "3c_GarbledMessage",
-    "8_AdminAndApplicationMessages",
-    "8_OnlyApplicationMessages",
-})
+NEEDS_ECHO = frozenset(
+    {
+        "14e_IncorrectEnumValue",
+        "15_HeaderAndBodyFieldsOrderedDifferently",
+        "19a_PossResendMessageThatHAsAlreadyBeenSent",
+        "19b_PossResendMessageThatHasNotBeenSent",
+        "20_SimultaneousResendRequest",
+        "21_RepeatingGroupSpecifierWithValueOfZero",
+        "2d_GarbledMessage",
+        "2f_PossDupOrigSendingTimeTooHigh",
+        "2g_PossDupNoOrigSendingTime",
+        "2m_BodyLengthValueNotCorrect",
+        "2r_UnregisteredMsgType",
+        "3b_InvalidChecksum",
+        "3c_GarbledMessage",
+        "8_AdminAndApplicationMessages",
+        "8_OnlyApplicationMessages",
+    }
+)
 
 # These wait for heartbeats, so they take most of the suite's time. They run beside the others, on a server of their own.
 WAITS_FOR_HEARTBEATS = frozenset({"4a_NoDataSentDuringHeartBtInt", "6_SendTestRequest"})
