@@ -2,6 +2,9 @@
 //!
 //! Only the `sabotage` feature compiles the switch in; without it every question below is the constant `false`.
 
+/// Can anything be taken out of this build? A product must answer no.
+pub const COMPILED_IN: bool = cfg!(feature = "sabotage");
+
 /// A guarantee that can be taken out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sabotage {

@@ -80,23 +80,26 @@ impl Timestamp {
     /// Appends this moment as a UTCTimestamp, cut (not rounded) to the precision. Years outside 0..=9999 cannot be
     /// reached from a 64-bit count of nanoseconds.
     pub fn write(self, precision: Precision, out: &mut Vec<u8>) {
+        self.write_near(precision, &mut Second::none(), out);
+    }
+
+    /// As [`Timestamp::write`], quicker when the moment lies in the same second as the one written before.
+    pub(crate) fn write_near(self, precision: Precision, second: &mut Second, out: &mut Vec<u8>) {
         let seconds = self.0.div_euclid(SECOND);
-        let mut text = [0u8; 27];
-        write_seconds(seconds, &mut text);
-        let nanos = self.0.rem_euclid(SECOND);
+        if second.seconds != seconds {
+            *second = Second { seconds, text: [0; 17] };
+            write_seconds(seconds, &mut second.text);
+        }
         let width = match precision {
-            Precision::Seconds => 0,
+            Precision::Seconds => return out.extend_from_slice(&second.text),
             Precision::Millis => 3,
             Precision::Micros => 6,
             Precision::Nanos => 9,
         };
-        if width == 0 {
-            out.extend_from_slice(&text[..17]);
-            return;
-        }
-        text[17] = b'.';
-        let mut rest = nanos;
-        for place in (0..9).rev() {
+        let mut text = [b'.'; 27];
+        text[..17].copy_from_slice(&second.text);
+        let mut rest = self.0.rem_euclid(SECOND) / [1_000_000, 1_000, 1][width / 3 - 1];
+        for place in (0..width).rev() {
             text[18 + place] = b'0' + digit(rest % 10);
             rest /= 10;
         }
@@ -104,7 +107,21 @@ impl Timestamp {
     }
 }
 
-fn write_seconds(seconds: i64, text: &mut [u8; 27]) {
+/// The text of the second that was written last.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Second {
+    seconds: i64,
+    text: [u8; 17],
+}
+
+impl Second {
+    /// No second was written: no count of nanoseconds reaches this one.
+    pub(crate) const fn none() -> Self {
+        Self { seconds: i64::MIN, text: [0; 17] }
+    }
+}
+
+fn write_seconds(seconds: i64, text: &mut [u8; 17]) {
     let (days, of_day) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
     let (year, month, day) = civil_from_days(days);
     four(year, &mut text[0..4]);

@@ -4,9 +4,9 @@
 use super::SOH;
 use super::framing::checksum;
 use crate::decimal::{Decimal, write_unsigned};
-use crate::dictionary::{MsgType, tag};
+use crate::dictionary::{MsgType, TAG_LIMIT, tag};
 use crate::session::{Route, SeqNum};
-use crate::time::{Precision, Timestamp};
+use crate::time::{Precision, Second, Timestamp};
 
 /// The header of an outbound message.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +46,7 @@ impl<'a> Stamp<'a> {
 pub struct Encoder {
     body: Vec<u8>,
     precision: Precision,
+    second: Second,
 }
 
 impl Default for Encoder {
@@ -58,13 +59,13 @@ impl Encoder {
     /// An encoder that writes timestamps with this precision.
     #[must_use]
     pub const fn new(precision: Precision) -> Self {
-        Self { body: Vec::new(), precision }
+        Self { body: Vec::new(), precision, second: Second::none() }
     }
 
     /// Writes fields alone, for a store that keeps a message's body until it is sent again.
-    pub fn fields(&self, body: impl FnOnce(&mut Body<'_>)) -> Vec<u8> {
+    pub fn fields(&mut self, body: impl FnOnce(&mut Body<'_>)) -> Vec<u8> {
         let mut out = Vec::new();
-        body(&mut Body { out: &mut out, precision: self.precision });
+        body(&mut Body { out: &mut out, precision: self.precision, second: &mut self.second });
         out
     }
 
@@ -77,10 +78,12 @@ impl Encoder {
         body: impl FnOnce(&mut Body<'_>),
     ) {
         self.body.clear();
-        let mut fields = Body { out: &mut self.body, precision: self.precision };
+        self.body.reserve(ROOM);
+        let mut fields = Body { out: &mut self.body, precision: self.precision, second: &mut self.second };
         header(msg_type, stamp, &mut fields);
         body(&mut fields);
         let start = out.len();
+        out.reserve(self.body.len() + ROOM);
         out.extend_from_slice(b"8=FIX.4.4\x019=");
         write_unsigned(self.body.len() as u64, out);
         out.push(SOH);
@@ -137,13 +140,44 @@ fn route_parts(route: Option<&Route>) -> [Option<&str>; 6] {
 pub struct Body<'a> {
     out: &'a mut Vec<u8>,
     precision: Precision,
+    second: &'a mut Second,
 }
+
+/// Room that is made ahead, so that most messages grow their buffer once.
+const ROOM: usize = 512;
+
+/// `tag=` for every tag of the dictionary: length, then text.
+static PREFIXES: [(u8, [u8; 5]); TAG_LIMIT] = {
+    let mut prefixes = [(0, [b'='; 5]); TAG_LIMIT];
+    let mut tag = 0;
+    while tag < TAG_LIMIT {
+        let (digits, length) = match tag {
+            0..10 => (1, 2),
+            10..100 => (2, 3),
+            100..1000 => (3, 4),
+            _ => (4, 5),
+        };
+        let (mut rest, mut place) = (tag, digits);
+        while place > 0 {
+            place -= 1;
+            prefixes[tag].1[place] = b"0123456789"[rest % 10];
+            rest /= 10;
+        }
+        prefixes[tag].0 = length;
+        tag += 1;
+    }
+    prefixes
+};
 
 impl Body<'_> {
     #[inline]
     fn tag(&mut self, tag: u16) {
-        write_unsigned(u64::from(tag), self.out);
-        self.out.push(b'=');
+        if let Some((length, text)) = PREFIXES.get(usize::from(tag)) {
+            self.out.extend_from_slice(&text[..usize::from(*length)]);
+        } else {
+            write_unsigned(u64::from(tag), self.out);
+            self.out.push(b'=');
+        }
     }
 
     /// A text. What stands behind a delimiter in it is dropped, so that no value can forge a field.
@@ -195,7 +229,7 @@ impl Body<'_> {
     /// A UTCTimestamp, in the encoder's precision.
     pub fn timestamp(&mut self, tag: u16, value: Timestamp) {
         self.tag(tag);
-        value.write(self.precision, self.out);
+        value.write_near(self.precision, self.second, self.out);
         self.out.push(SOH);
     }
 

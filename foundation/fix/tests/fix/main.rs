@@ -3,4 +3,14 @@
 #[path = "../../examples/echo/echo.rs"]
 mod echo;
 
+mod controls;
 mod definitions;
+mod desk;
+mod facts;
+mod framing;
+mod network;
+mod pair;
+mod rules;
+mod script;
+mod typed;
+mod validation;
