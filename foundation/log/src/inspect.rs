@@ -185,11 +185,11 @@ fn stat(survey: &Survey) -> Stat {
         partitions.insert(*id, stat);
     }
     for segment in &survey.segments {
-        for (id, entries) in &segment.index.partitions {
+        for (id, share) in &segment.shares {
             let Some(partition) = partitions.get_mut(id) else { continue };
-            partition.batches += entries.len() as u64;
-            partition.bytes += entries.iter().map(|entry| u64::from(entry.bytes)).sum::<u64>();
-            if entries.last().is_some_and(|last| last.next() > partition.first) {
+            partition.batches += share.batches;
+            partition.bytes += share.bytes;
+            if share.next > partition.first {
                 partition.oldest_segment.get_or_insert(segment.number);
             }
         }
@@ -201,11 +201,11 @@ fn stat(survey: &Survey) -> Stat {
             std::cmp::Ordering::Equal => SegmentUse::Active,
             std::cmp::Ordering::Greater => SegmentUse::Prepared,
         },
-        bytes: segment.file.as_ref().map_or(0, |file| file.header.length),
+        bytes: segment.header.map_or(0, |header| header.length),
         written: segment.end,
         batches: segment.batches,
         records: segment.records,
-        partitions: segment.index.partitions.len() as u64,
+        partitions: segment.shares.len() as u64,
     });
     Stat { segments: segments.collect(), partitions: partitions.into_values().collect() }
 }

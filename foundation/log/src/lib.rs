@@ -1,7 +1,78 @@
 //! An ordered, durable log of partitions.
 //!
 //! Whoever owns a partition appends [`BatchBuilder`]s of opaque records and is told, through its [`Listener`], when
-//! they are durable. Nothing in this crate knows what a record means.
+//! they are durable; anybody reads a partition from any offset and follows it. Nothing in this crate knows what a
+//! record means.
+//!
+//! [`Log`] is the contract. [`EmbeddedLog`] keeps it on one machine: a directory of segment files in which the batches
+//! of all partitions lie in the order they came, so that they share each sync of the device.
+//!
+//! ```
+//! use std::sync::{Arc, mpsc};
+//! use decalog_log::{Allowance, BatchBuilder, Durability, EmbeddedLog, Listener, Log, LogError, Options, PartitionId};
+//!
+//! struct Owner(mpsc::Sender<u64>);
+//! impl Listener for Owner {
+//!     fn advanced(&self, durable: u64, _synced: u64) {
+//!         let _ = self.0.send(durable);
+//!     }
+//!     fn failed(&self, error: Arc<LogError>) {
+//!         panic!("{error}");
+//!     }
+//! }
+//!
+//! # let directory = tempfile::tempdir()?;
+//! # let options = Options::small();
+//! let log = EmbeddedLog::open(directory.path(), options)?;
+//! let orders = PartitionId(1);
+//! let (told, news) = mpsc::channel();
+//! let next = log.open(orders, Durability::Fsync, Arc::new(Owner(told)))?.next;
+//!
+//! let mut batch = BatchBuilder::new();
+//! batch.push(b"buy 3")?;
+//! batch.push(b"sell 5")?;
+//! log.append(orders, next, &batch, Allowance::Ordinary)?;
+//! assert_eq!(news.recv()?, 2); // both are on the device
+//!
+//! let mut reader = log.read(orders, 1)?;
+//! let batch = reader.next()?.expect("what is durable can be read");
+//! assert_eq!(batch.records().nth(1), Some((1, &b"sell 5"[..])));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What it promises
+//!
+//! * **Order.** A partition's records have dense offsets; an append says which it expects, and a wrong one is refused.
+//! * **Durability.** A record below [`Extent::synced`] survives a power cut; one below [`Extent::durable`] survives
+//!   what its partition's [`Durability`] says. After a start, every such record is there, and what is there is a
+//!   prefix of what was submitted, over all partitions.
+//! * **No silent loss.** A torn tail is cut off and reported ([`Recovery`]). Damage to bytes that were synced refuses
+//!   the start and names segment, byte and remedy ([`Damage`]). In the last group written before a crash the two look
+//!   alike: a loss there is reported as a cut. Once idle, or closed in order, the journal marks that group too.
+//! * **No lies about a device.** A failed sync ends the log: every owner is told, nothing more is acknowledged, and
+//!   the process should stop. The next start writes again what was not stated durable before it shows it.
+//! * **A full disk loses nothing.** An append that has no space is refused whole ([`AppendError::Full`]); reads go on;
+//!   a reserve takes what must still be logged ([`Allowance::Reserve`]); appends go on once space returns.
+//! * **One process.** A second start in a directory is refused and names the process that holds it.
+//! * **Quick.** An append is a write to the page cache under a short mutex, without allocating. At [`Durability::Os`] no
+//!   other thread is involved; at [`Durability::Fsync`] one thread syncs for everybody, and what is appended meanwhile
+//!   goes into its next sync. Readers do not hold appenders up.
+//!
+//! # What it does not
+//!
+//! * It keeps what its partitions have not trimmed: one that never trims keeps every segment from its oldest record on.
+//!   Copying old batches elsewhere first (an archive) is for whoever wants to keep them longer.
+//! * It does not encrypt. Each frame has the id of a key, so that sealed payloads can come without a new format.
+//! * It does not replicate.
+//! * It reads everything it keeps at each start, to see that it is whole. The runtime replays the same bytes anyway.
+//!
+//! # Where to look
+//!
+//! The layout of a segment file stands in `journal/format.rs`, how a torn tail is told from damage in
+//! `journal/survey.rs`, how a start repairs in `journal/recovery.rs`. [`storage`] is the only door to a disk, with a
+//! simulated one that tears, forgets and fails on demand; [`Journal`] is the log without threads, for simulations.
+//! [`inspect`] looks at a directory without changing it. With the feature `sabotage`, [`Options`] can take a
+//! [`Guarantee`] out, so that tests show they would notice.
 
 #![forbid(unsafe_code)]
 

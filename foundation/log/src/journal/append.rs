@@ -272,13 +272,21 @@ impl Core {
         let mut index = Index::default();
         for (id, partition) in &mut state.partitions {
             if !partition.entries.is_empty() {
-                index.partitions.insert(id.0, mem::take(&mut partition.entries));
+                // The next segment will hold about as many: no reallocation on the way.
+                let fresh = Vec::with_capacity(partition.entries.len());
+                index.partitions.insert(id.0, mem::replace(&mut partition.entries, fresh));
             }
         }
         let file = mem::replace(&mut state.active, next);
         state.unsynced.push(Arc::clone(&file));
-        let bounds = index.bounds();
-        state.sealed.push_back(Sealed { file, bounds, index: Some(Arc::new(index)), indexed: false });
+        let sealed = Sealed {
+            header: file.header,
+            shares: index.shares(),
+            file: Some(file),
+            index: Some(Arc::new(index)),
+            indexed: false,
+        };
+        state.sealed.push_back(sealed);
         state.spare = None;
         state.fill_at = 0;
         state.end = end;

@@ -14,13 +14,13 @@ use std::sync::{Arc, PoisonError};
 
 use super::append::Content;
 use super::format::Kind;
-use super::segment::{SegmentFile, UNFINISHED_SUFFIX, index_name, segment_name};
+use super::segment::{UNFINISHED_SUFFIX, index_name, segment_name};
 use super::{Core, State};
 use crate::{AppendError, LogError, PartitionId};
 
 /// Zeroes that are written beyond what the active segment's progress asks for.
 const FILL_AHEAD_BYTES: u64 = 1 << 20;
-/// So many finished segments keep their index in memory, for readers that follow closely.
+/// So many finished segments stay open, with their index in memory, for readers that follow closely.
 const YOUNG_SEGMENTS: usize = 2;
 
 impl Core {
@@ -62,29 +62,31 @@ impl Core {
         loop {
             let state = self.state();
             let Some(sealed) = state.sealed.iter().find(|sealed| !sealed.indexed) else { break };
-            let (file, index) = (Arc::clone(&sealed.file), sealed.index.clone());
+            let (header, index) = (sealed.header, sealed.index.clone());
             drop(state);
             if let Some(index) = index
-                && let Err(e) = self.write_index(&file, &index.encode(file.number(), file.header.salt))
+                && let Err(e) = self.write_index(header.segment, &index.encode(header.segment, header.salt))
             {
-                tracing::warn!(segment = file.number(), error = %e, "cannot write the segment's index");
+                tracing::warn!(segment = header.segment, error = %e, "cannot write the segment's index");
             }
             let mut state = self.state();
-            let written = state.sealed.iter_mut().find(|sealed| sealed.file.number() == file.number());
+            let written = state.sealed.iter_mut().find(|sealed| sealed.header.segment == header.segment);
             if let Some(sealed) = written {
                 sealed.indexed = true;
             }
         }
         let mut state = self.state();
         let old = state.sealed.len().saturating_sub(YOUNG_SEGMENTS);
-        state.sealed.iter_mut().take(old).for_each(|sealed| sealed.index = None);
+        for sealed in state.sealed.iter_mut().take(old) {
+            (sealed.index, sealed.file) = (None, None);
+        }
     }
 
-    fn write_index(&self, segment: &SegmentFile, bytes: &[u8]) -> io::Result<()> {
+    fn write_index(&self, segment: u64, bytes: &[u8]) -> io::Result<()> {
         let unfinished = format!("index{UNFINISHED_SUFFIX}");
         let file = self.storage.create(&unfinished, bytes.len() as u64)?;
         file.write_at(0, &mut [io::IoSlice::new(bytes)])?;
-        self.storage.rename(&unfinished, &index_name(segment.number()))
+        self.storage.rename(&unfinished, &index_name(segment))
     }
 
     fn drop_spent(&self) -> Result<(), Arc<LogError>> {
@@ -93,7 +95,7 @@ impl Core {
             let spent = state.sealed.front().is_some_and(|oldest| state.is_spent(oldest));
             let Some(oldest) = spent.then(|| state.sealed.pop_front()).flatten() else { return Ok(()) };
             drop(state);
-            let number = oldest.file.number();
+            let number = oldest.header.segment;
             let remove = || {
                 self.storage.remove(&segment_name(number))?;
                 self.storage.sync_directory()

@@ -4,11 +4,14 @@
 //! its checksum is looked at, and what does not fit is made again from the segment.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use super::segment::index_name;
 use crate::Offset;
+use crate::storage::Storage;
 
 const MAGIC: [u8; 4] = *b"didx";
 
@@ -56,20 +59,50 @@ struct RawEntry {
     bytes: U32,
 }
 
-/// The first and the next offset of each partition in a segment.
-pub(crate) type Bounds = BTreeMap<u32, (Offset, Offset)>;
+/// What one partition has in a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Share {
+    pub(crate) first: Offset,
+    pub(crate) next: Offset,
+    pub(crate) batches: u64,
+    /// Bytes of its frames.
+    pub(crate) bytes: u64,
+}
+
+/// Each partition's share of a segment.
+pub(crate) type Shares = BTreeMap<u32, Share>;
 
 impl Index {
     pub(crate) fn push(&mut self, partition: u32, entry: Entry) {
         self.partitions.entry(partition).or_default().push(entry);
     }
 
-    pub(crate) fn bounds(&self) -> Bounds {
-        let bounds = |entries: &Vec<Entry>| Some((entries.first()?.first, entries.last()?.next()));
+    pub(crate) fn shares(&self) -> Shares {
+        let share = |entries: &Vec<Entry>| {
+            Some(Share {
+                first: entries.first()?.first,
+                next: entries.last()?.next(),
+                batches: entries.len() as u64,
+                bytes: entries.iter().map(|entry| u64::from(entry.bytes)).sum(),
+            })
+        };
         self.partitions
             .iter()
-            .filter_map(|(partition, entries)| Some((*partition, bounds(entries)?)))
+            .filter_map(|(partition, entries)| Some((*partition, share(entries)?)))
             .collect()
+    }
+
+    /// Is it what lies beside the segment?
+    pub(crate) fn is_stored(&self, storage: &dyn Storage, segment: u64, salt: u64) -> bool {
+        Self::load(storage, segment, salt).is_ok_and(|stored| stored.as_ref() == Some(self))
+    }
+
+    /// Reads the index beside a segment; `None` when it is not the segment's.
+    pub(crate) fn load(storage: &dyn Storage, segment: u64, salt: u64) -> io::Result<Option<Self>> {
+        let file = storage.open(&index_name(segment), false)?;
+        let mut bytes = vec![0; usize::try_from(file.length()?).map_err(io::Error::other)?];
+        file.read_at(0, &mut bytes)?;
+        Ok(Self::decode(&bytes, segment, salt))
     }
 
     pub(crate) fn encode(&self, segment: u64, salt: u64) -> Vec<u8> {

@@ -5,10 +5,10 @@ use std::io;
 use std::sync::Arc;
 
 use super::Core;
-use super::format::{FRAME_HEADER_BYTES, FrameHeader, Kind, Position, payload_checksum};
-use super::index::{Entry, Index, find};
+use super::format::{FRAME_HEADER_BYTES, FrameHeader, Kind, Position, SegmentHeader, payload_checksum};
+use super::index::{Entry, Index, Shares, find};
 use super::scan::{Scanner, Step};
-use super::segment::{SegmentFile, index_name, segment_name};
+use super::segment::{SegmentFile, segment_name};
 use crate::options::Guarantee;
 use crate::{Batch, Damage, LogError, Offset, PartitionId, Reader};
 
@@ -27,7 +27,9 @@ pub(super) struct JournalReader {
     segment: Option<Arc<SegmentFile>>,
     /// The index of a finished segment, while its batches are read.
     index: Option<(u64, Arc<Index>)>,
+    /// Bytes of one segment, from a place on.
     window: Vec<u8>,
+    window_segment: u64,
     window_start: u64,
 }
 
@@ -35,8 +37,8 @@ pub(super) struct JournalReader {
 enum Source {
     /// Copied from the active segment's.
     Copied,
-    /// A finished segment, with its index if that is in memory.
-    Finished(Arc<SegmentFile>, Option<Arc<Index>>),
+    /// A finished segment: open, and with its index, when that is in memory.
+    Finished(SegmentHeader, Option<Arc<SegmentFile>>, Option<Arc<Index>>),
     /// Nothing is durable beyond.
     End,
 }
@@ -60,6 +62,7 @@ impl JournalReader {
             segment: None,
             index: None,
             window: Vec::new(),
+            window_segment: 0,
             window_start: 0,
         })
     }
@@ -71,8 +74,18 @@ impl JournalReader {
         match self.source()? {
             Source::Copied => Ok(true),
             Source::End => Ok(false),
-            Source::Finished(segment, index) => {
-                let number = segment.number();
+            Source::Finished(header, file, index) => {
+                let number = header.segment;
+                let held = self.segment.take().filter(|held| held.number() == number);
+                let segment =
+                    match held.or(file).map_or_else(|| SegmentFile::open(&*self.core.storage, header), Ok) {
+                        Ok(segment) => segment,
+                        Err(e) => {
+                            // If it was dropped since, the partition was trimmed, and that is what the reader is told.
+                            self.source()?;
+                            return Err(self.core.io("open", &segment_name(number), e));
+                        }
+                    };
                 let index = match (self.index.take(), index) {
                     (Some((held, index)), _) if held == number => index,
                     (_, Some(index)) => index,
@@ -110,34 +123,29 @@ impl JournalReader {
             return Ok(if self.entries.is_empty() { Source::End } else { Source::Copied });
         }
         // A reader goes on where it was; only a new one looks from the oldest.
-        let oldest = state.sealed.front().map_or(0, |sealed| sealed.file.number());
+        let oldest = state.sealed.front().map_or(0, |sealed| sealed.header.segment);
         let from = self.segment.as_ref().map_or(0, |segment| segment.number().saturating_sub(oldest));
-        let holds = |bounds: &super::index::Bounds| {
-            bounds.get(&self.partition.0).is_some_and(|(first, next)| (*first..*next).contains(&self.next))
+        let holds = |shares: &Shares| {
+            shares.get(&self.partition.0).is_some_and(|share| (share.first..share.next).contains(&self.next))
         };
         let mut finished = state.sealed.iter().skip(usize::try_from(from).unwrap_or(0));
-        match finished.find(|sealed| holds(&sealed.bounds)) {
-            Some(sealed) => Ok(Source::Finished(Arc::clone(&sealed.file), sealed.index.clone())),
+        match finished.find(|sealed| holds(&sealed.shares)) {
+            Some(sealed) => Ok(Source::Finished(sealed.header, sealed.file.clone(), sealed.index.clone())),
             None => Err(self.damage(0, "no segment holds the offset that is read")),
         }
     }
 
     fn enter(&mut self, segment: Arc<SegmentFile>) {
-        if self.segment.as_ref().is_none_or(|before| before.number() != segment.number()) {
+        if self.window_segment != segment.number() {
             self.window.clear();
-            self.segment = Some(segment);
+            self.window_segment = segment.number();
         }
+        self.segment = Some(segment);
     }
 
     /// Reads the index beside a segment, or makes it again.
     fn load_index(&self, segment: &SegmentFile) -> Result<Index, LogError> {
-        let read = || {
-            let file = self.core.storage.open(&index_name(segment.number()), false)?;
-            let mut bytes = vec![0; usize::try_from(file.length()?).map_err(io::Error::other)?];
-            file.read_at(0, &mut bytes)?;
-            Ok::<_, io::Error>(Index::decode(&bytes, segment.number(), segment.header.salt))
-        };
-        if let Ok(Some(index)) = read() {
+        if let Ok(Some(index)) = Index::load(&*self.core.storage, segment.number(), segment.header.salt) {
             return Ok(index);
         }
         tracing::debug!(
@@ -226,7 +234,7 @@ fn decode(frame: &[u8], seed: u32, at: Position, check: bool) -> Result<FrameHea
 }
 
 /// Makes the index of a finished segment from its frames.
-fn rebuild(segment: &SegmentFile) -> io::Result<Index> {
+pub(super) fn rebuild(segment: &SegmentFile) -> io::Result<Index> {
     let mut index = Index::default();
     let mut scanner = Scanner::new(&*segment.file, segment.header, true)?;
     loop {

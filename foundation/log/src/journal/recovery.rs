@@ -14,6 +14,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use super::Core;
 use super::format::{Position, SEGMENT_HEADER_BYTES};
 use super::index::Index;
+use super::read::rebuild;
 use super::segment::{
     SegmentFile, UNFINISHED_SUFFIX, index_name, index_number, segment_name, segment_number,
 };
@@ -77,26 +78,27 @@ impl Core {
         found: Survey,
         recovery: Recovery,
     ) -> Result<Self, LogError> {
-        let mut segments =
-            found.segments.into_iter().filter_map(|segment| Some((segment.file.clone()?, segment)));
-        let mut begun: Vec<(Arc<SegmentFile>, SegmentSurvey)> = Vec::new();
-        let mut spare = None;
-        for (file, segment) in segments.by_ref() {
-            if segment.begun() {
-                begun.push((file, segment));
-            } else if spare.is_none() {
-                spare = Some(file);
+        let io = |e| LogError::Io {
+            action: format!("open segments of {}", storage.location().display()),
+            source: e,
+        };
+        let (mut begun, prepared): (Vec<_>, Vec<_>) =
+            found.segments.into_iter().partition(SegmentSurvey::begun);
+        let prepared = prepared.iter().find_map(|segment| segment.header);
+        let mut spare =
+            prepared.map(|header| SegmentFile::open(&*storage, header)).transpose().map_err(io)?;
+        let (active, end, marked, mut index) = match begun.pop().and_then(|last| Some((last.header?, last))) {
+            Some((header, last)) => {
+                let file = SegmentFile::open(&*storage, header).map_err(io)?;
+                let index = last.index.map_or_else(|| rebuild(&file), Ok).map_err(io)?;
+                (file, last.end, last.marked, index)
             }
-        }
-        let (active, last) = match (begun.pop(), &mut spare) {
-            (Some((file, last)), _) => (file, Some(last)),
-            (None, spare) => (first_segment(&*storage, &options, spare.take())?, None),
+            None => {
+                let first = first_segment(&*storage, &options, spare.take())?;
+                (first, SEGMENT_HEADER_BYTES, false, Index::default())
+            }
         };
-        let sealed = begun.into_iter().map(|(file, segment)| seal(&*storage, file, segment.index)).collect();
-        let (end, marked, mut index) = match last {
-            Some(last) => (last.end, last.marked, last.index),
-            None => (SEGMENT_HEADER_BYTES, false, Index::default()),
-        };
+        let sealed = begun.into_iter().filter_map(seal).collect();
         let mut partitions = BTreeMap::new();
         for (id, (first, next)) in found.partitions {
             let entries = index.partitions.remove(&id).unwrap_or_default();
@@ -174,17 +176,10 @@ fn first_segment(
 }
 
 /// A finished segment; its index stays on disk when it lies there as it should.
-fn seal(storage: &dyn Storage, file: Arc<SegmentFile>, index: Index) -> Sealed {
-    let bytes = index.encode(file.number(), file.header.salt);
-    let stored = || {
-        let stored = storage.open(&index_name(file.number()), false)?;
-        let mut held = vec![0; bytes.len()];
-        let length = stored.length()?;
-        stored.read_at(0, &mut held)?;
-        Ok::<_, io::Error>(length == bytes.len() as u64 && held == bytes)
-    };
-    let indexed = stored().unwrap_or(false);
-    Sealed { bounds: index.bounds(), index: (!indexed).then(|| Arc::new(index)), indexed, file }
+fn seal(segment: SegmentSurvey) -> Option<Sealed> {
+    let indexed = segment.index.is_none();
+    let index = segment.index.map(Arc::new);
+    Some(Sealed { header: segment.header?, shares: segment.shares, file: None, index, indexed })
 }
 
 fn report(found: &Survey) -> Recovery {
@@ -228,24 +223,28 @@ fn repair(storage: &dyn Storage, found: &mut Survey) -> io::Result<()> {
     if let Some((at, _)) = found.broken.clone() {
         while let Some(last) = found.segments.last().filter(|last| last.number > at.segment) {
             storage.remove(&segment_name(last.number))?;
+            // Its index may describe a file that bears this number later.
+            let _ = storage.remove(&index_name(last.number));
             storage.sync_directory()?;
             found.segments.pop();
         }
         if let Some(torn) = found.segments.last()
-            && let Some(file) = &torn.file
+            && let Some(header) = torn.header
         {
+            let file = SegmentFile::open(storage, header)?;
             let to = torn.rest.written_to.unwrap_or(at.byte);
-            overwrite(file, at.byte, to)?;
+            overwrite(&file, at.byte, to)?;
             file.file.sync()?;
         }
     }
     let stated = found.stated;
     for segment in found.segments.iter().filter(|segment| segment.number >= stated.segment) {
         let from = if segment.number == stated.segment { stated.byte } else { SEGMENT_HEADER_BYTES };
-        if let Some(file) = &segment.file
+        if let Some(header) = segment.header
             && from < segment.end
         {
-            rewrite(file, from, segment.end)?;
+            let file = SegmentFile::open(storage, header)?;
+            rewrite(&file, from, segment.end)?;
             file.file.sync()?;
         }
     }

@@ -81,6 +81,11 @@ impl SegmentFile {
         Ok(Self::new(header, file))
     }
 
+    /// Opens a segment whose header is known, for writing too.
+    pub(crate) fn open(storage: &dyn Storage, header: SegmentHeader) -> io::Result<Arc<Self>> {
+        Ok(Self::new(header, storage.open(&segment_name(header.segment), true)?))
+    }
+
     /// Reads a segment's header as it stands.
     pub(crate) fn read_header(
         file: &dyn File,

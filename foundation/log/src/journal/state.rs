@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use super::format::Position;
-use super::index::{Bounds, Entry, Index};
+use super::format::{Position, SegmentHeader};
+use super::index::{Entry, Index, Shares};
 use super::segment::SegmentFile;
 use crate::{Durability, Extent, Listener, LogError, Offset, PartitionId};
 
@@ -46,8 +46,10 @@ pub(crate) struct State {
 
 /// A finished segment.
 pub(crate) struct Sealed {
-    pub(crate) file: Arc<SegmentFile>,
-    pub(crate) bounds: Bounds,
+    pub(crate) header: SegmentHeader,
+    pub(crate) shares: Shares,
+    /// Open while it is young, as many files may not be open at once; opened again by who reads it.
+    pub(crate) file: Option<Arc<SegmentFile>>,
     /// In memory while it is young or not written yet.
     pub(crate) index: Option<Arc<Index>>,
     /// Does it lie beside the segment?
@@ -149,9 +151,9 @@ impl State {
 
     /// Can this finished segment go? Its batches are all trimmed, and the trims are on the device.
     pub(crate) fn is_spent(&self, sealed: &Sealed) -> bool {
-        sealed.bounds.iter().all(|(partition, (_, next))| {
+        sealed.shares.iter().all(|(partition, share)| {
             let kept = self.partitions.get(&PartitionId(*partition)).map_or(0, |p| p.first_synced);
-            kept >= *next
-        }) && sealed.file.number() < self.synced.segment
+            kept >= share.next
+        }) && sealed.header.segment < self.synced.segment
     }
 }

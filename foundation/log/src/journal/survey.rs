@@ -11,10 +11,11 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
 
-use super::format::{FrameHeader, Kind, Position, SEGMENT_HEADER_BYTES, TableEntry, decode_table};
-use super::index::{Entry, Index};
+use super::format::{
+    FrameHeader, Kind, Position, SEGMENT_HEADER_BYTES, SegmentHeader, TableEntry, decode_table,
+};
+use super::index::{Entry, Index, Shares};
 use super::scan::{Rest, Scanner, Step};
 use super::segment::{SegmentFile, segment_name, segment_number};
 use crate::storage::{File, Storage};
@@ -42,13 +43,15 @@ pub(crate) struct Survey {
 /// One segment of a [`Survey`].
 pub(crate) struct SegmentSurvey {
     pub(crate) number: u64,
-    /// `None` when its header is damaged.
-    pub(crate) file: Option<Arc<SegmentFile>>,
+    /// `None` when it is damaged.
+    pub(crate) header: Option<SegmentHeader>,
     /// The byte after its last frame in the chain; nothing lies in it when this is the first frame's place.
     pub(crate) end: u64,
     pub(crate) batches: u64,
     pub(crate) records: u64,
-    pub(crate) index: Index,
+    pub(crate) shares: Shares,
+    /// Its batches; of an older segment only when they do not lie beside it as they should.
+    pub(crate) index: Option<Index>,
     /// Is the last frame a mark?
     pub(crate) marked: bool,
     /// Why the walk ended, when not at zeroes.
@@ -61,6 +64,12 @@ impl SegmentSurvey {
     /// Was any frame written into it?
     pub(crate) fn begun(&self) -> bool {
         self.end > SEGMENT_HEADER_BYTES
+    }
+
+    /// Gives back the memory of an index that can be read again.
+    fn slim(&mut self, storage: &dyn Storage) {
+        let Some(header) = self.header else { return };
+        self.index = self.index.take().filter(|index| !index.is_stored(storage, self.number, header.salt));
     }
 
     fn touched(&self) -> bool {
@@ -81,7 +90,10 @@ pub(crate) fn survey(storage: &dyn Storage, check: bool, write: bool) -> Result<
     for number in numbers {
         let action = || format!("read {}", storage.location().join(segment_name(number)).display());
         let file = storage.open(&segment_name(number), write).map_err(|e| failure(action(), e))?;
-        survey.take(number, file, check).map_err(|e| failure(action(), e))?;
+        if let Some(previous) = survey.segments.last_mut() {
+            previous.slim(storage);
+        }
+        survey.take(number, &*file, check).map_err(|e| failure(action(), e))?;
     }
     survey.conclude();
     Ok(survey)
@@ -92,34 +104,36 @@ fn failure(action: String, source: io::Error) -> LogError {
 }
 
 impl Survey {
-    fn take(&mut self, number: u64, file: Arc<dyn File>, check: bool) -> io::Result<()> {
+    fn take(&mut self, number: u64, file: &dyn File, check: bool) -> io::Result<()> {
         if let Some(before) = self.segments.last().filter(|before| before.number + 1 != number) {
             let missing = before.number + 1;
             self.damage(Position { segment: missing, byte: 0 }, "the segment's file is missing".to_owned());
         }
         let mut segment = SegmentSurvey {
             number,
-            file: None,
+            header: None,
             end: SEGMENT_HEADER_BYTES,
             batches: 0,
             records: 0,
-            index: Index::default(),
+            shares: Shares::new(),
+            index: Some(Index::default()),
             marked: false,
             stop: None,
             rest: Rest::default(),
         };
-        let header = match SegmentFile::read_header(&*file, check)? {
+        let header = match SegmentFile::read_header(file, check)? {
             Ok(header) if header.segment != number => Err("the header is that of another segment"),
             Ok(header) if header.length > file.length()? => Err("the file is shorter than its header says"),
             other => other,
         };
         match header {
             Ok(header) => {
-                let mut scanner = Scanner::new(&*file, header, check)?;
+                let mut scanner = Scanner::new(file, header, check)?;
                 self.walk(&mut segment, &mut scanner)?;
                 segment.rest = scanner.rest()?;
                 self.stated = self.stated.max(segment.rest.durable);
-                segment.file = Some(SegmentFile::new(header, file));
+                segment.header = Some(header);
+                segment.shares = segment.index.as_ref().map(Index::shares).unwrap_or_default();
             }
             Err(what) => self.damage(segment.place(0), what.to_owned()),
         }
@@ -221,7 +235,7 @@ impl Survey {
             position: u32::try_from(header.at.byte).unwrap_or(u32::MAX),
             bytes: u32::try_from(header.end() - header.at.byte).unwrap_or(u32::MAX),
         };
-        segment.index.push(header.partition, entry);
+        segment.index.get_or_insert_default().push(header.partition, entry);
     }
 
     /// The segment before is complete when it ends where the next one's table says.
