@@ -298,7 +298,7 @@ fn live(events: &[Event], options: &Options) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     /// The shortest failing history and its seed are printed.
     #[test]
