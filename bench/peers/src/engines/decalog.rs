@@ -5,15 +5,18 @@ use decalog_exchange::engine::{
     RestingOrder, SelfTrade, Side, TimeInForce, Trade,
 };
 
-use super::Engine;
+use super::{Engine, Translator};
 use crate::flow::Message;
 use crate::ring::{Kind, Ring};
 
 #[derive(Debug)]
-pub(crate) struct Decalog {
-    book: OrderBook,
-    /// The exchange's ids: milliseconds, unit and counter.
-    ids: Vec<OrderId>,
+pub(crate) struct Decalog(OrderBook);
+
+#[derive(Debug)]
+pub(crate) enum Command {
+    Submit(NewOrder),
+    Cancel(OrderId),
+    Replace(OrderId, Price, Quantity),
 }
 
 impl Reports for Ring {
@@ -51,30 +54,50 @@ impl Reports for Ring {
 impl Engine for Decalog {
     const NAME: &str = "decalog";
 
-    fn new(orders: u32) -> Self {
-        let id = |order: u32| OrderId(u64::from(order / 1000) << 22 | 7 << 12 | u64::from(order % 1000));
-        Self { book: OrderBook::new(SelfTrade::Allow), ids: (0..orders).map(id).collect() }
+    type Command = Command;
+
+    fn new() -> Self {
+        Self(OrderBook::new(SelfTrade::Allow))
     }
 
     #[inline]
-    fn handle(&mut self, message: &Message, ring: &mut Ring) {
-        let done = match *message {
-            Message::New { order, buy, price, quantity, ioc } => {
-                let order = NewOrder {
-                    id: self.ids[order as usize],
-                    owner: Owner(0),
-                    side: if buy { Side::Buy } else { Side::Sell },
-                    kind: OrderKind::Limit(Price(price)),
-                    quantity: Quantity(quantity),
-                    time_in_force: if ioc { TimeInForce::ImmediateOrCancel } else { TimeInForce::GoodTillCancel },
-                };
-                self.book.submit(&order, ring).is_ok()
-            }
-            Message::Cancel { order } => self.book.cancel(self.ids[order as usize], ring).is_ok(),
-            Message::Replace { order, price, quantity } => {
-                self.book.replace(self.ids[order as usize], Price(price), Quantity(quantity), ring).is_ok()
-            }
+    fn execute(&mut self, command: &Command, ring: &mut Ring) {
+        let done = match command {
+            Command::Submit(order) => self.0.submit(order, ring).is_ok(),
+            Command::Cancel(id) => self.0.cancel(*id, ring).is_ok(),
+            Command::Replace(id, price, open) => self.0.replace(*id, *price, *open, ring).is_ok(),
         };
         ring.refused += u64::from(!done);
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Translation;
+
+/// As the exchange makes them: milliseconds, unit and counter.
+fn id(order: u32) -> OrderId {
+    OrderId(u64::from(order / 1000) << 22 | 7 << 12 | u64::from(order % 1000))
+}
+
+impl Translator for Translation {
+    type Engine = Decalog;
+
+    fn new(_: u32) -> Self {
+        Self
+    }
+
+    fn translate(&mut self, message: &Message, commands: &mut Vec<Command>) {
+        commands.push(match *message {
+            Message::New { order, buy, price, quantity, ioc } => Command::Submit(NewOrder {
+                id: id(order),
+                owner: Owner(0),
+                side: if buy { Side::Buy } else { Side::Sell },
+                kind: OrderKind::Limit(Price(price)),
+                quantity: Quantity(quantity),
+                time_in_force: if ioc { TimeInForce::ImmediateOrCancel } else { TimeInForce::GoodTillCancel },
+            }),
+            Message::Cancel { order } => Command::Cancel(id(order)),
+            Message::Replace { order, price, quantity } => Command::Replace(id(order), Price(price), Quantity(quantity)),
+        });
     }
 }

@@ -9,75 +9,28 @@ use matchcore::{
     SequenceNumber, Side, SubmitCmd, TimeInForce, Timestamp,
 };
 
-use super::Engine;
+use super::{Engine, Translator};
 use crate::flow::Message;
 use crate::ring::{Kind, Ring};
 
 #[derive(Debug)]
-pub(crate) struct Matchcore {
-    book: OrderBook,
-    sequence: u64,
-    ids: Vec<OrderId>,
-    sides: Vec<Side>,
-}
-
-fn standard(quantity: u64) -> QuantityPolicy {
-    QuantityPolicy::Standard { quantity: Quantity(quantity) }
-}
+pub(crate) struct Matchcore(OrderBook);
 
 impl Engine for Matchcore {
     const NAME: &str = "matchcore 0.4";
 
-    fn new(orders: u32) -> Self {
-        Self { book: OrderBook::new("TEST"), sequence: 0, ids: vec![OrderId(0); orders as usize], sides: vec![Side::Buy; orders as usize] }
+    type Command = Command;
+
+    fn new() -> Self {
+        Self(OrderBook::new("TEST"))
     }
 
     #[inline]
-    fn handle(&mut self, message: &Message, ring: &mut Ring) {
-        match *message {
-            Message::New { order, buy, price, quantity, ioc } => {
-                self.sides[order as usize] = if buy { Side::Buy } else { Side::Sell };
-                self.submit(order, price, quantity, if ioc { TimeInForce::Ioc } else { TimeInForce::Gtc }, ring);
-            }
-            Message::Cancel { order } => self.cancel(order, ring),
-            Message::Replace { order, price, quantity } => {
-                if self.book.has_crossable_order(self.sides[order as usize], Price(price.cast_unsigned())) {
-                    self.cancel(order, ring);
-                    return self.submit(order, price, quantity, TimeInForce::Gtc, ring);
-                }
-                let patch = LimitOrderPatch::new()
-                    .with_price(Price(price.cast_unsigned()))
-                    .with_quantity_policy(standard(quantity));
-                let order_id = self.ids[order as usize];
-                let amend = AmendCmd { order_id, patch: AmendPatch::Limit(patch) };
-                self.execute(CommandKind::Amend(amend), Kind::Replaced, quantity, ring);
-            }
-        }
-    }
-}
-
-impl Matchcore {
-    fn submit(&mut self, order: u32, price: i64, quantity: u64, time_in_force: TimeInForce, ring: &mut Ring) {
-        self.ids[order as usize] = OrderId(self.sequence);
-        let flags = OrderFlags::new(self.sides[order as usize], false, time_in_force);
-        let order = LimitOrder::new(Price(price.cast_unsigned()), standard(quantity), flags);
-        self.execute(CommandKind::Submit(SubmitCmd { order: NewOrder::Limit(order) }), Kind::Rested, quantity, ring);
-    }
-
-    fn cancel(&mut self, order: u32, ring: &mut Ring) {
-        let order_id = self.ids[order as usize];
-        let cancel = CancelCmd { order_id, order_kind: OrderKind::Limit };
-        self.execute(CommandKind::Cancel(cancel), Kind::Cancelled, 0, ring);
-    }
-
-    fn execute(&mut self, kind: CommandKind, reported: Kind, quantity: u64, ring: &mut Ring) {
-        let sequence_number = SequenceNumber(self.sequence);
-        let meta = CommandMeta { sequence_number, timestamp: Timestamp(self.sequence) };
-        self.sequence += 1;
-        let effects = match self.book.execute(&Command { meta, kind }) {
+    fn execute(&mut self, command: &Command, ring: &mut Ring) {
+        let effects = match self.0.execute(command) {
             CommandOutcome::Applied(CommandReport::Submit(effects) | CommandReport::Amend(effects)) => effects,
             CommandOutcome::Applied(CommandReport::Cancel) => {
-                return ring.report(reported, [sequence_number.0, quantity, 0, 0, 0]);
+                return ring.report(Kind::Cancelled, [command.meta.sequence_number.0, 0, 0, 0, 0]);
             }
             CommandOutcome::Rejected(_) => return ring.refused += 1,
         };
@@ -86,7 +39,73 @@ impl Matchcore {
         for trade in target.match_result().iter().flat_map(|matched| matched.trades()) {
             ring.trade(trade.maker_order_id().0, taker, trade.price().0, trade.quantity().0, 0);
         }
-        let reported = if target.cancel_reason().is_some() { Kind::Cancelled } else { reported };
-        ring.report(reported, [taker, quantity, 0, 0, 0]);
+        let is_cancelled = target.cancel_reason().is_some();
+        ring.report(if is_cancelled { Kind::Cancelled } else { Kind::Rested }, [taker, 0, 0, 0, 0]);
+    }
+}
+
+/// Knows the ids that the engine will give: the sequence numbers of the commands that brought the orders.
+#[derive(Debug)]
+pub(crate) struct Translation {
+    dry_run: Matchcore,
+    sequence: u64,
+    orders: Vec<(OrderId, Side)>,
+}
+
+impl Translator for Translation {
+    type Engine = Matchcore;
+
+    fn new(orders: u32) -> Self {
+        Self { dry_run: Matchcore::new(), sequence: 0, orders: vec![(OrderId(0), Side::Buy); orders as usize] }
+    }
+
+    fn translate(&mut self, message: &Message, commands: &mut Vec<Command>) {
+        match *message {
+            Message::New { order, buy, price, quantity, ioc } => {
+                self.orders[order as usize].1 = if buy { Side::Buy } else { Side::Sell };
+                let time_in_force = if ioc { TimeInForce::Ioc } else { TimeInForce::Gtc };
+                self.submit(order, price, quantity, time_in_force, commands);
+            }
+            Message::Cancel { order } => self.cancel(order, commands),
+            Message::Replace { order, price, quantity } => {
+                let (order_id, side) = self.orders[order as usize];
+                let price_there = Price(price.cast_unsigned());
+                if self.dry_run.0.has_crossable_order(side, price_there) {
+                    self.cancel(order, commands);
+                    return self.submit(order, price, quantity, TimeInForce::Gtc, commands);
+                }
+                let patch = LimitOrderPatch::new().with_price(price_there).with_quantity_policy(standard(quantity));
+                let amend = AmendCmd { order_id, patch: AmendPatch::Limit(patch) };
+                self.push(CommandKind::Amend(amend), commands);
+            }
+        }
+    }
+}
+
+fn standard(quantity: u64) -> QuantityPolicy {
+    QuantityPolicy::Standard { quantity: Quantity(quantity) }
+}
+
+impl Translation {
+    fn submit(&mut self, order: u32, price: i64, quantity: u64, until: TimeInForce, commands: &mut Vec<Command>) {
+        let (id, side) = &mut self.orders[order as usize];
+        *id = OrderId(self.sequence);
+        let flags = OrderFlags::new(*side, false, until);
+        let order = LimitOrder::new(Price(price.cast_unsigned()), standard(quantity), flags);
+        self.push(CommandKind::Submit(SubmitCmd { order: NewOrder::Limit(order) }), commands);
+    }
+
+    fn cancel(&mut self, order: u32, commands: &mut Vec<Command>) {
+        let (order_id, _) = self.orders[order as usize];
+        self.push(CommandKind::Cancel(CancelCmd { order_id, order_kind: OrderKind::Limit }), commands);
+    }
+
+    fn push(&mut self, kind: CommandKind, commands: &mut Vec<Command>) {
+        let sequence_number = SequenceNumber(self.sequence);
+        let meta = CommandMeta { sequence_number, timestamp: Timestamp(self.sequence) };
+        self.sequence += 1;
+        let command = Command { meta, kind };
+        self.dry_run.execute(&command, &mut Ring::idle());
+        commands.push(command);
     }
 }
