@@ -79,7 +79,6 @@ fn main() -> anyhow::Result<()> {
             reader::<engines::matchcore::Translation>(),
             reader::<engines::lobster::Translation>(),
             reader::<engines::rust_order_book::Translation>(),
-            reader::<engines::orderbook_rs::Translation>(),
         ];
         readers.extend(peers.into_iter().filter(|(name, _)| name.contains(&arguments.peer)));
     }
@@ -130,11 +129,18 @@ fn compare(flow: &Flow, contenders: &[Box<dyn Contender>], rounds: usize) -> any
         // As many messages as two seconds or so allow.
         let sorted = contender.latencies((2.0 / pace) as usize);
         let rate = 1e-6 / pace;
-        println!("{:<12} {:<22} {rate:>8.2} {ratio:>7.2}x  {:<18} {note}", flow.name, contender.name(), spread(&sorted));
+        println!(
+            "{:<12} {:<22} {rate:>8.2} {ratio:>7.2}x  {:<18} {note}",
+            flow.name,
+            contender.name(),
+            spread(&sorted)
+        );
         engines.push(json!({ "engine": contender.name(), "million_messages_per_second": rate, "ours_is_times_as_fast": ratio,
             "seconds_per_message": times, "latency_ns": quantiles(&sorted), "note": note }));
     }
-    Ok(json!({ "flow": flow.name, "trades": flow.census.trades, "volume": flow.census.volume, "engines": engines }))
+    Ok(
+        json!({ "flow": flow.name, "trades": flow.census.trades, "volume": flow.census.volume, "engines": engines }),
+    )
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

@@ -46,5 +46,4 @@ impl Ring {
         self.trades += 1;
         self.volume += quantity;
     }
-
 }

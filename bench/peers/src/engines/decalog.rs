@@ -1,8 +1,8 @@
 //! Ours. It writes more than the peers can: level changes with every report.
 
 use decalog_exchange::engine::{
-    CancelReason, Kind as OrderKind, LevelView, NewOrder, OrderBook, OrderId, Owner, Price, Quantity, Reports,
-    RestingOrder, SelfTrade, Side, TimeInForce, Trade,
+    CancelReason, Kind as OrderKind, LevelView, NewOrder, OrderBook, OrderId, Owner, Price, Quantity,
+    Reports, RestingOrder, SelfTrade, Side, TimeInForce, Trade,
 };
 
 use super::{Engine, Translator};
@@ -97,7 +97,9 @@ impl Translator for Translation {
                 time_in_force: if ioc { TimeInForce::ImmediateOrCancel } else { TimeInForce::GoodTillCancel },
             }),
             Message::Cancel { order } => Command::Cancel(id(order)),
-            Message::Replace { order, price, quantity } => Command::Replace(id(order), Price(price), Quantity(quantity)),
+            Message::Replace { order, price, quantity } => {
+                Command::Replace(id(order), Price(price), Quantity(quantity))
+            }
         });
     }
 }

@@ -68,7 +68,10 @@ impl Translator for Translation {
 
     fn translate(&mut self, message: &Message, commands: &mut Vec<Command>) {
         let limit = |order: u32, side, price: i64, qty, is_immediate| {
-            Command(OrderType::Limit { id: u128::from(order), side, qty, price: price.cast_unsigned() }, is_immediate)
+            Command(
+                OrderType::Limit { id: u128::from(order), side, qty, price: price.cast_unsigned() },
+                is_immediate,
+            )
         };
         match *message {
             Message::New { order, buy, price, quantity, ioc } => {
@@ -76,7 +79,9 @@ impl Translator for Translation {
                 self.0[order as usize] = side;
                 commands.push(limit(order, side, price, quantity, ioc));
             }
-            Message::Cancel { order } => commands.push(Command(OrderType::Cancel { id: u128::from(order) }, false)),
+            Message::Cancel { order } => {
+                commands.push(Command(OrderType::Cancel { id: u128::from(order) }, false))
+            }
             Message::Replace { order, price, quantity } => {
                 commands.push(Command(OrderType::Cancel { id: u128::from(order) }, false));
                 commands.push(limit(order, self.0[order as usize], price, quantity, false));

@@ -4,9 +4,9 @@
 //! here; all others are amends.
 
 use matchcore::{
-    AmendCmd, AmendPatch, CancelCmd, Command, CommandKind, CommandMeta, CommandOutcome, CommandReport, LimitOrder,
-    LimitOrderPatch, NewOrder, OrderBook, OrderFlags, OrderId, OrderKind, Price, Quantity, QuantityPolicy,
-    SequenceNumber, Side, SubmitCmd, TimeInForce, Timestamp,
+    AmendCmd, AmendPatch, CancelCmd, Command, CommandKind, CommandMeta, CommandOutcome, CommandReport,
+    LimitOrder, LimitOrderPatch, NewOrder, OrderBook, OrderFlags, OrderId, OrderKind, Price, Quantity,
+    QuantityPolicy, SequenceNumber, Side, SubmitCmd, TimeInForce, Timestamp,
 };
 
 use super::{Engine, Translator};
@@ -28,7 +28,9 @@ impl Engine for Matchcore {
     #[inline]
     fn execute(&mut self, command: &Command, ring: &mut Ring) {
         let effects = match self.0.execute(command) {
-            CommandOutcome::Applied(CommandReport::Submit(effects) | CommandReport::Amend(effects)) => effects,
+            CommandOutcome::Applied(CommandReport::Submit(effects) | CommandReport::Amend(effects)) => {
+                effects
+            }
             CommandOutcome::Applied(CommandReport::Cancel) => {
                 return ring.report(Kind::Cancelled, [command.meta.sequence_number.0, 0, 0, 0, 0]);
             }
@@ -56,7 +58,11 @@ impl Translator for Translation {
     type Engine = Matchcore;
 
     fn new(orders: u32) -> Self {
-        Self { dry_run: Matchcore::new(), sequence: 0, orders: vec![(OrderId(0), Side::Buy); orders as usize] }
+        Self {
+            dry_run: Matchcore::new(),
+            sequence: 0,
+            orders: vec![(OrderId(0), Side::Buy); orders as usize],
+        }
     }
 
     fn translate(&mut self, message: &Message, commands: &mut Vec<Command>) {
@@ -74,7 +80,8 @@ impl Translator for Translation {
                     self.cancel(order, commands);
                     return self.submit(order, price, quantity, TimeInForce::Gtc, commands);
                 }
-                let patch = LimitOrderPatch::new().with_price(price_there).with_quantity_policy(standard(quantity));
+                let patch =
+                    LimitOrderPatch::new().with_price(price_there).with_quantity_policy(standard(quantity));
                 let amend = AmendCmd { order_id, patch: AmendPatch::Limit(patch) };
                 self.push(CommandKind::Amend(amend), commands);
             }
@@ -87,7 +94,14 @@ fn standard(quantity: u64) -> QuantityPolicy {
 }
 
 impl Translation {
-    fn submit(&mut self, order: u32, price: i64, quantity: u64, until: TimeInForce, commands: &mut Vec<Command>) {
+    fn submit(
+        &mut self,
+        order: u32,
+        price: i64,
+        quantity: u64,
+        until: TimeInForce,
+        commands: &mut Vec<Command>,
+    ) {
         let (id, side) = &mut self.orders[order as usize];
         *id = OrderId(self.sequence);
         let flags = OrderFlags::new(*side, false, until);
