@@ -149,6 +149,7 @@ fn check_queries(book: &OrderBook, reference: &ReferenceBook) -> Result<(), Test
     for side in Side::BOTH {
         let mut orders = 0;
         for level in book.levels(side) {
+            prop_assert!(level.orders > 0, "a phantom level: {:?}", level);
             let of_level = || resting.iter().filter(|o| o.side == side && o.price == level.price);
             prop_assert_eq!(level.orders as usize, of_level().count());
             prop_assert_eq!(level.quantity.0, of_level().map(|order| order.quantity.0).sum::<u64>());
