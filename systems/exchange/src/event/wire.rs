@@ -124,18 +124,24 @@ struct EntryForm {
     time: I64,
 }
 
-#[derive(Deserialize)]
-struct FixReplay {
-    session: SessionId,
-    connection: ConnectionId,
-    items: Vec<ReplayItem<Address>>,
+/// What a replay begins with; its items follow it.
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct ReplayForm {
+    session: U32,
+    connection: U64,
+    items: U32,
 }
 
-#[derive(Serialize)]
-struct FixReplayRef<'a> {
-    session: SessionId,
-    connection: ConnectionId,
-    items: &'a [ReplayItem<Address>],
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct ReplayItemForm {
+    /// 1: the message of an address again; 0: a gap fill.
+    resends: u8,
+    seq: U64,
+    /// Of the address; or NewSeqNo (36).
+    offset_or_new_seq: U64,
+    index: U32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -173,7 +179,7 @@ impl Wire for Event {
             Event::BookLevel(level) => out.extend_from_slice(level_form(level).as_bytes()),
             Event::Fix(outbound) => encode_outbound(outbound, out),
             Event::FixReplay { session, connection, items } => {
-                pack(&FixReplayRef { session: *session, connection: *connection, items }, out);
+                encode_replay(*session, *connection, items, out)
             }
             Event::FixClose { session, connection, reason } => {
                 pack(&FixClose { session: *session, connection: *connection, reason: *reason }, out);
@@ -190,10 +196,7 @@ impl Wire for Event {
             kind::LISTED => Event::Listed(body.unpack_rest()?),
             kind::TRADE => Event::Trade(read_trade(&mut body)?),
             kind::BOOK_LEVEL => Event::BookLevel(read_level(&mut body)?),
-            kind::FIX_REPLAY => {
-                let FixReplay { session, connection, items } = body.unpack_rest()?;
-                Event::FixReplay { session, connection, items }
-            }
+            kind::FIX_REPLAY => read_replay(&mut body)?,
             kind::FIX_CLOSE => {
                 let FixClose { session, connection, reason } = body.unpack_rest()?;
                 Event::FixClose { session, connection, reason }
@@ -391,6 +394,50 @@ fn read_execution(body: &mut Body<'_>) -> Result<ExecutionReport, DecodeError> {
         transact_time: form.transact_time.get(),
         text,
     })
+}
+
+fn encode_replay(
+    session: SessionId,
+    connection: ConnectionId,
+    items: &[ReplayItem<Address>],
+    out: &mut Vec<u8>,
+) {
+    let count = u32::try_from(items.len()).expect("fewer items than fit a record");
+    let form = ReplayForm {
+        session: U32::new(session.0),
+        connection: U64::new(connection.0),
+        items: U32::new(count),
+    };
+    out.extend_from_slice(form.as_bytes());
+    for item in items {
+        let (resends, seq, offset_or_new_seq, index) = match *item {
+            ReplayItem::GapFill { seq, new_seq } => (0, seq, new_seq, 0),
+            ReplayItem::Resend { seq, address } => (1, seq, address.offset, address.index),
+        };
+        let form = ReplayItemForm {
+            resends,
+            seq: U64::new(seq),
+            offset_or_new_seq: U64::new(offset_or_new_seq),
+            index: U32::new(index),
+        };
+        out.extend_from_slice(form.as_bytes());
+    }
+}
+
+fn read_replay(body: &mut Body<'_>) -> Result<Event, DecodeError> {
+    let form = body.take::<ReplayForm>()?;
+    let mut items = Vec::new();
+    for _ in 0..form.items.get() {
+        let item = body.take::<ReplayItemForm>()?;
+        let (seq, second, index) = (item.seq.get(), item.offset_or_new_seq.get(), item.index.get());
+        items.push(match (item.resends, index) {
+            (0, 0) => ReplayItem::GapFill { seq, new_seq: second },
+            (1, index) => ReplayItem::Resend { seq, address: Address { offset: second, index } },
+            (flag, _) => return Err(body.error(format!("replay item {flag}"))),
+        });
+    }
+    let (session, connection) = (SessionId(form.session.get()), ConnectionId(form.connection.get()));
+    Ok(Event::FixReplay { session, connection, items })
 }
 
 fn encode_market_data(request_id: RequestId, symbol: Symbol, entries: &[MarketDataEntry], out: &mut Vec<u8>) {

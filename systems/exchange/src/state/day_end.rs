@@ -75,6 +75,12 @@ impl Unit {
         Reply::Done
     }
 
+    /// When the day next ends, if it ever does.
+    #[must_use]
+    pub fn next_day_end(&self) -> Option<Timestamp> {
+        self.day.deadline()
+    }
+
     /// Ends the day when it is time, batch by batch.
     pub(super) fn tick_day(&mut self, turn: &mut Turn<'_>) {
         if self.day.next.is_none_or(|next| next > turn.time) {
