@@ -5,7 +5,11 @@
 
 mod cli;
 mod config;
+mod demo;
+mod failure;
 mod http;
+mod serve;
+mod telemetry;
 
 use std::process::ExitCode;
 

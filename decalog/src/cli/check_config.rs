@@ -4,9 +4,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::config;
+use crate::failure::Failure;
 
 pub(super) fn run(file: &Path) -> anyhow::Result<ExitCode> {
-    let loaded = config::load(Some(file), std::env::vars())?;
+    let loaded = config::load(Some(file), std::env::vars()).map_err(Failure::from)?;
     let units = &loaded.config.exchange.units;
     let count = |of: fn(&config::Unit) -> usize| units.iter().map(of).sum::<usize>();
     println!(

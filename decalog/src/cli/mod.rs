@@ -10,6 +10,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::failure::Failure;
+use crate::serve;
+
 /// Ten systems on one log. This build runs the exchange.
 #[derive(Debug, Parser)]
 #[command(name = "decalog", version, arg_required_else_help = true)]
@@ -20,6 +23,18 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the systems until SIGTERM or Ctrl-C
+    Serve {
+        /// The TOML file; decalog.example.toml documents every key
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Where journal, snapshots and events lie; overrides server.data
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+        /// List demo instruments and let simulated participants trade
+        #[arg(long)]
+        demo: bool,
+    },
     /// Check a configuration file (and DECALOG__… variables) without starting anything
     CheckConfig {
         /// The TOML file; decalog.example.toml documents every key
@@ -39,13 +54,19 @@ enum ExchangeCommand {
 /// Parses the arguments, runs the command, prints a failure to standard error.
 pub(crate) fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
+        Command::Serve { config, data, demo } => {
+            serve::run(&serve::Request { config, data, demo }).map(|()| ExitCode::SUCCESS).map_err(Into::into)
+        }
         Command::CheckConfig { file } => check_config::run(&file),
         Command::Exchange(ExchangeCommand::HashPassword) => hash_password::run(),
     };
     match outcome {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("decalog: {error:#}");
+            match error.downcast_ref::<Failure>() {
+                Some(failure) => eprintln!("decalog: {}: {failure} (docs/errors.md)", failure.code()),
+                None => eprintln!("decalog: {error:#}"),
+            }
             ExitCode::FAILURE
         }
     }

@@ -13,7 +13,6 @@ pub(super) fn check(config: &Config) -> Result<(), Refused> {
         let reason = "is also the address of exchange.fix.listen; each listener needs its own".to_owned();
         return Err((path(["http", "listen"]), reason));
     }
-    let mut numbers = BTreeSet::new();
     let mut symbols = BTreeSet::new();
     let mut comp_ids = BTreeSet::from([config.exchange.fix.comp_id.as_str()]);
     for (place, unit) in config.exchange.units.iter().enumerate() {
@@ -21,11 +20,10 @@ pub(super) fn check(config: &Config) -> Result<(), Refused> {
             let head = ["exchange".to_owned(), "units".to_owned(), (place + 1).to_string()];
             head.into_iter().chain(rest.iter().map(|part| (*part).to_owned())).collect::<Vec<_>>()
         };
-        if !numbers.insert(unit.number.get()) {
-            return Err((
-                at(&["number"]),
-                "is the number of an earlier unit; each unit needs its own".to_owned(),
-            ));
+        if usize::try_from(unit.number.get()) != Ok(place) {
+            let reason =
+                format!("must be {place}: units are listed in the order of their numbers, from 0 on");
+            return Err((at(&["number"]), reason));
         }
         check_unit(unit, &mut symbols, &mut comp_ids).map_err(|(rest, reason)| {
             let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
@@ -93,6 +91,15 @@ fn check_instrument(instrument: &Instrument) -> Result<(), (&'static str, String
         on_tick(instrument.lowest_price.at_scale(scale)).ok_or_else(|| ("lowest_price", multiple()))?;
     let highest =
         on_tick(instrument.highest_price.at_scale(scale)).ok_or_else(|| ("highest_price", multiple()))?;
+    let lot = instrument.lot_size.at_scale(lot_scale).unwrap_or(1);
+    if !instrument
+        .largest_quantity
+        .map_or(Some(lot), |most| most.at_scale(lot_scale))
+        .is_some_and(|most| most >= lot && most % lot == 0)
+    {
+        let reason = format!("must be a multiple of lot_size ({}) and fit 18 digits", instrument.lot_size);
+        return Err(("largest_quantity", reason));
+    }
     if lowest <= 0 {
         return Err(("lowest_price", "must be greater than 0".to_owned()));
     }
@@ -106,9 +113,6 @@ fn check_instrument(instrument: &Instrument) -> Result<(), (&'static str, String
 }
 
 fn check_session(session: &Session) -> Result<(), (&'static str, String)> {
-    if session.heartbeat_min_seconds.get() > session.heartbeat_max_seconds.get() {
-        return Err(("heartbeat_min_seconds", "must not exceed heartbeat_max_seconds".to_owned()));
-    }
     match (&session.username, &session.password_hash) {
         (Some(_), None) => Err((
             "username",

@@ -30,10 +30,10 @@ pub(crate) struct Loaded {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
     /// The file cannot be read.
-    #[error("E-CONFIG-FILE: {}: {source}; check --config", .path.display())]
+    #[error("{}: {source}; check the path", .path.display())]
     Unreadable { path: PathBuf, source: std::io::Error },
     /// A key or value is not allowed.
-    #[error("E-CONFIG: {0}")]
+    #[error("{0}")]
     Refused(Box<Refusal>),
 }
 
@@ -77,6 +77,15 @@ pub(crate) fn load(
     let source = Source::new(file, text, environment);
     let config = source.parse().map_err(|refusal| ConfigError::Refused(Box::new(refusal)))?;
     Ok(Loaded { config, file: file.map(Path::to_owned) })
+}
+
+/// Parses a configuration that is part of the program.
+///
+/// # Panics
+/// When it is wrong, which a test would have shown.
+pub(crate) fn parse_builtin(name: &str, text: &str) -> Config {
+    let source = Source::new(Some(Path::new(name)), text.to_owned(), []);
+    source.parse().unwrap_or_else(|refusal| panic!("built-in configuration: {refusal}"))
 }
 
 /// Where one part of the joined text came from.

@@ -7,7 +7,9 @@
 mod check;
 mod load;
 mod schema;
+mod units;
 mod value;
 
-pub(crate) use load::{ConfigError, Loaded, load};
-pub(crate) use schema::{Config, Durability, LogFormat, Unit};
+pub(crate) use load::{ConfigError, Loaded, load, parse_builtin};
+pub(crate) use schema::{Config, Durability, LogFormat, Telemetry, Unit};
+pub(crate) use units::wanted;

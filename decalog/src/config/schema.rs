@@ -171,13 +171,30 @@ pub(crate) struct Instrument {
     pub(crate) lot_size: Decimal,
     pub(crate) lowest_price: Decimal,
     pub(crate) highest_price: Decimal,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) largest_quantity: Option<Decimal>,
+    #[serde(default)]
+    pub(crate) self_trade: SelfTrade,
+}
+
+/// What happens when orders of one account meet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum SelfTrade {
+    /// They trade.
+    #[default]
+    Allow,
+    /// The one in the book is cancelled.
+    CancelResting,
+    /// The one that came is cancelled.
+    CancelNewest,
 }
 
 /// `[[exchange.units.accounts]]`.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Account {
-    pub(crate) name: Name<32>,
+    pub(crate) name: Name<16>,
 }
 
 /// `[[exchange.units.sessions]]`: one FIX counterparty.
@@ -185,15 +202,13 @@ pub(crate) struct Account {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Session {
     pub(crate) comp_id: Name<32>,
-    pub(crate) account: Name<32>,
+    pub(crate) account: Name<16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) username: Option<Name<32>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) password_hash: Option<String>,
     #[serde(default)]
-    pub(crate) heartbeat_min_seconds: Whole<1, 3_600, 1>,
-    #[serde(default)]
-    pub(crate) heartbeat_max_seconds: Whole<1, 3_600, 300>,
+    pub(crate) heartbeat_max_seconds: Whole<1, 3_600, 3_600>,
     #[serde(default)]
     pub(crate) reset_on_logon: bool,
 }

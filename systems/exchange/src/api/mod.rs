@@ -4,3 +4,5 @@ pub mod credentials;
 pub mod feed;
 pub mod fix;
 pub mod rest;
+pub mod service;
+pub mod setup;

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use super::book::Picture;
 use crate::command::Instrument;
@@ -23,7 +22,6 @@ pub struct Market {
     listings: BTreeMap<String, Listing>,
     /// By unit: the next offset that the pictures have not seen.
     offsets: BTreeMap<u16, AtomicU64>,
-    trouble: Mutex<Option<String>>,
 }
 
 impl Market {
@@ -66,15 +64,5 @@ impl Market {
             let _ = write!(text, "{separator}{unit}:{}", offset.load(Ordering::Acquire));
         }
         text
-    }
-
-    /// Notes why the exchange is not ready (a halted unit), or that it is again.
-    pub fn set_trouble(&self, trouble: Option<String>) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
-    }
-
-    /// Why the exchange is not ready, if it is not.
-    pub fn trouble(&self) -> Option<String> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -29,12 +29,14 @@ const OFFSET_HEADER: HeaderName = HeaderName::from_static("decalog-offset");
 pub(crate) const LIMIT_MAX: usize = 1_000;
 
 /// What the handlers share.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Context {
     /// The public pictures.
     pub market: Arc<Market>,
     /// The live feed's bounds.
     pub feed: feed::Bounds,
+    /// Why the exchange is not ready, if it is not.
+    pub trouble: Arc<dyn Fn() -> Option<String> + Send + Sync>,
 }
 
 /// The REST and WebSocket routes of the exchange.
@@ -88,7 +90,7 @@ async fn trades(
 }
 
 async fn ready(State(context): State<Context>) -> Response {
-    match context.market.trouble() {
+    match (context.trouble)() {
         None => Json(serde_json::json!({ "status": "ready" })).into_response(),
         Some(trouble) => Problem::new(Kind::Unavailable, trouble).into_response(),
     }

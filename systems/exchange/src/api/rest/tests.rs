@@ -33,7 +33,7 @@ fn context(max_subscribers: u32) -> Context {
     picture.apply(Numbered { sequence: 2, change: Change::Trade(trade) }).unwrap();
     let mut market = Market::new();
     market.add_unit(3, 17, [Listing { instrument, picture }]);
-    Context { market: Arc::new(market), feed: feed::Bounds::new(max_subscribers) }
+    Context { market: Arc::new(market), feed: feed::Bounds::new(max_subscribers), trouble: Arc::new(|| None) }
 }
 
 struct Answer {
@@ -102,9 +102,9 @@ fn every_refusal_is_a_problem() {
 
 #[test]
 fn trouble_makes_it_not_ready_but_alive() {
-    let context = context(1);
+    let mut context = context(1);
     assert_eq!(ask(context.clone(), "GET", "/readyz").status, StatusCode::OK);
-    context.market.set_trouble(Some("unit 3 is halted".to_owned()));
+    context.trouble = Arc::new(|| Some("unit 3 is halted".to_owned()));
     assert_eq!(ask(context.clone(), "GET", "/readyz").status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(ask(context, "GET", "/healthz").status, StatusCode::OK);
 }

@@ -1,0 +1,132 @@
+//! Failures of the environment, each with a code that docs/errors.md explains.
+//!
+//! A code keeps its meaning for ever; scripts may look for it. Bugs have no code: they panic.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use decalog_exchange::api::service;
+use decalog_log::LogError;
+use decalog_runtime::{Fatal, StartError};
+
+use crate::config::ConfigError;
+
+/// Why a command of the binary ends without having done its work.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The configuration is refused.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Nothing to serve.
+    #[error("no unit is configured: add [[exchange.units]] (decalog.example.toml shows one), or start with --demo")]
+    NoUnits,
+    /// `--demo` and units of one's own.
+    #[error("{} lists units of its own: leave out --demo, or the units", .file.display())]
+    DemoWithUnits {
+        /// The configuration file.
+        file: PathBuf,
+    },
+    /// A listener's address cannot be taken.
+    #[error("cannot listen on {address} for {key}: {source}")]
+    Listen {
+        /// The configuration's key.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The data directory cannot be used.
+    #[error("{}: {source}", .path.display())]
+    Data {
+        /// The directory or file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The log cannot be opened or read.
+    #[error("data directory {}: {error}", .data.display())]
+    Log {
+        /// The data directory.
+        data: PathBuf,
+        /// What the log said.
+        error: LogError,
+    },
+    /// The exchange does not start.
+    #[error(transparent)]
+    Exchange(#[from] service::Failure),
+    /// The process's own machinery (threads, signals).
+    #[error("cannot {action}: {source}")]
+    Process {
+        /// What was tried.
+        action: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl Failure {
+    /// The code that docs/errors.md lists.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Config(ConfigError::Unreadable { .. }) => "E-CONFIG-FILE",
+            Self::Config(ConfigError::Refused(_)) | Self::NoUnits | Self::DemoWithUnits { .. } => "E-CONFIG",
+            Self::Listen { .. } => "E-LISTEN",
+            Self::Data { .. } => "E-DATA",
+            Self::Log { error, .. } => log_code(error),
+            Self::Exchange(service::Failure::Start(error)) => start_code(error),
+            Self::Exchange(service::Failure::Refused { .. }) => "E-UNIT-REFUSED",
+            Self::Exchange(_) => "E-UNIT",
+            Self::Process { .. } => "E-PROCESS",
+        }
+    }
+}
+
+fn log_code(error: &LogError) -> &'static str {
+    match error {
+        LogError::Locked { .. } => "E-DATA-HELD",
+        LogError::Damaged(_) => "E-LOG-DAMAGED",
+        LogError::SyncFailed { .. } => "E-LOG-SYNC",
+        _ => "E-LOG",
+    }
+}
+
+fn start_code(error: &StartError) -> &'static str {
+    match error {
+        StartError::Log(error) => log_code(error),
+        StartError::ClockBehind { .. } => "E-CLOCK-BEHIND",
+        StartError::Gap { .. } | StartError::Ahead { .. } => "E-SNAPSHOT-GAP",
+        StartError::Diverged(_) => "E-REPLAY-DIFFERS",
+        _ => "E-START",
+    }
+}
+
+/// The code of a failure that stops a running process.
+pub(crate) fn fatal_code(fatal: &Fatal) -> &'static str {
+    match fatal {
+        Fatal::Log { error, .. } => log_code(error),
+        Fatal::Refused { .. } => "E-LOG-REFUSED",
+        Fatal::Tables { .. } => "E-TABLES",
+        Fatal::Bug { .. } => "E-BUG",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    /// Every code in this file has its section in the page, and the page no other.
+    #[test]
+    fn the_page_explains_every_code() {
+        let codes = |text: &str, marker: &str| {
+            let found = text.split(marker).skip(1).filter_map(|rest| {
+                let code: String =
+                    rest.chars().take_while(|letter| letter.is_ascii_uppercase() || *letter == '-').collect();
+                (code.len() > 2).then_some(code)
+            });
+            found.collect::<std::collections::BTreeSet<_>>()
+        };
+        let source = include_str!("failure.rs");
+        let page = include_str!("../../docs/errors.md");
+        assert_eq!(codes(source, "=> \"E-"), codes(page, "\n## E-"));
+        assert!(codes(page, "\n## E-").len() > 10);
+    }
+}

@@ -1,0 +1,204 @@
+//! `decalog serve`: opens the log, starts the exchange and its doors, and ends them in order.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use decalog_exchange::api::fix::{Gateway, Options};
+use decalog_exchange::api::service::{Exchange, Plan, Public};
+use decalog_log::{EmbeddedLog, Log};
+use decalog_runtime::store::FolderStore;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::config::{self, Config, Loaded};
+use crate::failure::{Failure, fatal_code};
+use crate::http::{self, Limits};
+use crate::{demo, telemetry};
+
+/// How long to wait when the system refuses a connection (no file descriptors, say).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What the command line says.
+pub(crate) struct Request {
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) data: Option<PathBuf>,
+    pub(crate) demo: bool,
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub(crate) fn run(request: &Request) -> Result<(), Failure> {
+    let Loaded { mut config, file } = config::load(request.config.as_deref(), std::env::vars())?;
+    if let Some(data) = &request.data {
+        config.server.data.clone_from(data);
+    }
+    match (request.demo, config.exchange.units.is_empty()) {
+        (true, true) => config.exchange.units = demo::units(),
+        (true, false) => return Err(Failure::DemoWithUnits { file: file.unwrap_or_default() }),
+        (false, true) => return Err(Failure::NoUnits),
+        (false, false) => {}
+    }
+    telemetry::init(&config.telemetry);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|source| Failure::Process { action: "start the asynchronous runtime", source })?;
+    let doors = runtime.block_on(Doors::bind(&config))?;
+    let log: Arc<dyn Log> = Arc::new(open_log(&config)?);
+    let exchange = {
+        // The market data follows the events on this runtime.
+        let _inside = runtime.enter();
+        Exchange::start(plan(&config, Arc::clone(&log)))?
+    };
+    let served = runtime.block_on(serve(&config, doors, &exchange, request.demo));
+    exchange.stop();
+    // Syncs what is left and gives the directory free.
+    drop(log);
+    tracing::info!("stopped");
+    served
+}
+
+/// Both listeners, taken before anything is opened, so that an address in use leaves nothing behind.
+struct Doors {
+    fix: TcpListener,
+    fix_address: SocketAddr,
+    http: http::Listener,
+    http_address: SocketAddr,
+}
+
+impl Doors {
+    async fn bind(config: &Config) -> Result<Self, Failure> {
+        let limits = Limits {
+            connections: config.http.max_connections.get() as usize,
+            header_timeout: seconds(config.http.header_timeout_seconds.get()),
+            body_bytes: config.http.max_body_bytes.get() as usize,
+        };
+        let (fix_listen, http_listen) = (config.exchange.fix.listen, config.http.listen);
+        let fix_failed = |source| Failure::Listen { key: "exchange.fix.listen", address: fix_listen, source };
+        let http_failed = |source| Failure::Listen { key: "http.listen", address: http_listen, source };
+        let fix = TcpListener::bind(fix_listen).await.map_err(fix_failed)?;
+        let fix_address = fix.local_addr().map_err(fix_failed)?;
+        let http = http::Listener::bind(http_listen, limits).await.map_err(http_failed)?;
+        let http_address = http.address().map_err(http_failed)?;
+        Ok(Self { fix, fix_address, http, http_address })
+    }
+}
+
+fn open_log(config: &Config) -> Result<EmbeddedLog, Failure> {
+    let data = &config.server.data;
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| Failure::Data { path, source }
+    };
+    std::fs::create_dir_all(data).map_err(failed(data))?;
+    let segment_bytes = mebibytes(config.server.segment_mebibytes.get());
+    let options = decalog_log::Options {
+        segment_bytes,
+        reserve_bytes: mebibytes(config.server.reserve_mebibytes.get()).min(segment_bytes / 4),
+        ..decalog_log::Options::default()
+    };
+    EmbeddedLog::open(&data.join("journal"), options)
+        .map_err(|error| Failure::Log { data: data.clone(), error })
+}
+
+fn plan(config: &Config, log: Arc<dyn Log>) -> Plan {
+    let exchange = &config.exchange;
+    let data = &config.server.data;
+    let durability = match exchange.durability {
+        config::Durability::Fsync => decalog_log::Durability::Fsync,
+        config::Durability::Interval => {
+            decalog_log::Durability::Interval { millis: exchange.interval_milliseconds.get() }
+        }
+        config::Durability::Os => decalog_log::Durability::Os,
+    };
+    Plan {
+        log,
+        store: Arc::new(FolderStore::new(data.join("snapshots"))),
+        journal: data.join("events"),
+        runtime: decalog_runtime::Config {
+            durability,
+            queue_records: exchange.queue_commands.get() as usize,
+            snapshot_every: u64::from(config.server.snapshot_every_records.get()),
+            ..decalog_runtime::Config::default()
+        },
+        fix: Options {
+            max_connections: exchange.fix.max_connections.get() as usize,
+            logon_timeout: seconds(exchange.fix.logon_timeout_seconds.get()),
+            max_message_bytes: exchange.fix.max_message_bytes.get() as usize,
+            outbound_bytes: exchange.fix.outbound_queue_kibibytes.get() as usize * 1024,
+            send_timeout: seconds(exchange.fix.send_timeout_seconds.get()),
+            password_checks: exchange.fix.password_checks.get() as usize,
+        },
+        public: Public {
+            max_subscribers: exchange.feed.max_subscribers.get(),
+            subscriber_lag: exchange.feed.subscriber_queue_messages.get() as usize,
+            trades_kept: exchange.feed.trades_kept.get() as usize,
+        },
+        units: config::wanted(config),
+        fatal: Arc::new(|fatal| {
+            tracing::error!(code = fatal_code(fatal), "{fatal}");
+            eprintln!("decalog: {}: {fatal} (docs/errors.md)", fatal_code(fatal));
+            // Nothing that is not durable may be acknowledged any more, so nothing is tidied up either.
+            std::process::exit(1);
+        }),
+    }
+}
+
+/// Serves both doors until a signal comes, then closes them.
+async fn serve(config: &Config, doors: Doors, exchange: &Exchange, with_demo: bool) -> Result<(), Failure> {
+    let failed = |source| Failure::Process { action: "listen for signals", source };
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let (stop, stopped) = watch::channel(false);
+    let http = tokio::spawn(doors.http.serve(exchange.router(), stopped.clone()));
+    let fix = tokio::spawn(accept(doors.fix, exchange.gateway(), stopped));
+    let at = demo::Addresses { fix: doors.fix_address, http: doors.http_address };
+    println!("decalog: serving FIX on {}, HTTP on http://{}, data in {}", at.fix, at.http, config.server.data.display());
+    tracing::info!(fix = %at.fix, http = %at.http, "serving");
+    let participants = with_demo.then(|| demo::start(at));
+    if with_demo {
+        println!("{}", demo::page(at));
+    }
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
+        _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+    }
+    if let Some(participants) = participants {
+        participants.stop();
+    }
+    // Both receivers live until they see it.
+    let _ = stop.send(true);
+    for door in [http, fix] {
+        // A door that panicked has said so; the others still close in order.
+        let _ = door.await;
+    }
+    Ok(())
+}
+
+/// Hands accepted FIX connections to the gateway until told to stop.
+async fn accept(listener: TcpListener, gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) {
+    loop {
+        let accepted = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted.and_then(|(stream, _)| stream.into_std()) {
+            Ok(stream) => gateway.accept(stream),
+            Err(error) => {
+                tracing::warn!(%error, "FIX accept failed");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn seconds(seconds: u32) -> Duration {
+    Duration::from_secs(u64::from(seconds))
+}
+
+fn mebibytes(mebibytes: u32) -> u64 {
+    u64::from(mebibytes) << 20
+}

@@ -1,0 +1,246 @@
+//! The reading half of a FIX connection: bytes to messages, the guard, credentials, and one command per message.
+//!
+//! Each connection has a thread that blocks on its socket: the shortest way from a packet to the partition's queue. When
+//! the queue is full the thread waits and does not read, so the client's own TCP stack makes it wait, in order.
+
+use std::io::{ErrorKind, Read};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use decalog_fix::codec::{Framed, Framer, Rules};
+use decalog_fix::guard::{Guard, Opening};
+use decalog_fix::session::{Body, BusinessReason, BusinessReject, ConnectionId, Inbound};
+use decalog_runtime::{Origin, SubmitError};
+
+use super::connections::Connection;
+use super::decode::decode;
+use super::outbound::Outbound;
+use super::peer::Peer;
+use super::{Door, Gateway};
+use crate::api::credentials;
+use crate::command::{Command, FixMessage, Request};
+
+/// How often a reader looks whether its connection was closed from here.
+const LOOK_UP: Duration = Duration::from_secs(2);
+/// The first and the longest pause when the partition's queue is full.
+const PAUSES: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(5));
+
+/// Why a connection ends, for the log line.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    #[error("the peer closed it")]
+    Peer,
+    #[error("closed from here")]
+    Closed,
+    #[error("no Logon in time")]
+    LogonTimeout,
+    #[error("something else than a message came before the Logon")]
+    Garbled,
+    #[error("no Logon came first: {0}")]
+    NotLogon(String),
+    #[error("no session has these CompIDs")]
+    UnknownPeer,
+    #[error("wrong username or password")]
+    Credentials,
+    #[error("too many password checks wait")]
+    Busy,
+    #[error("{0}")]
+    TooLarge(#[from] decalog_fix::codec::TooLarge),
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    #[error("{0}")]
+    Submit(#[from] SubmitError),
+}
+
+/// Serves a connection to its end.
+pub(super) fn serve(gateway: &Gateway, stream: TcpStream, id: ConnectionId) {
+    let mut reader = Reader {
+        framer: Framer::new(gateway.options.max_message_bytes),
+        guard: Guard::new(Rules { allow_user_defined: false }),
+        stream,
+    };
+    let logged_on = reader.log_on(gateway, id);
+    let connection = match logged_on {
+        Ok(connection) => connection,
+        Err(end) => return tracing::info!(connection = id.0, "FIX connection refused: {end}"),
+    };
+    let door = &gateway.doors[connection.peer.unit];
+    let session = &connection.peer.identity.theirs;
+    tracing::info!(connection = id.0, session, "FIX connection");
+    let end = reader.run(door, &connection).map_or_else(|end| end, |never| match never {});
+    let cut = connection.outbound.cut_reason();
+    tracing::info!(connection = id.0, session, ?cut, "FIX connection ended: {end}");
+    door.connections.remove(id);
+    let gone = Command::FixDisconnected { session: connection.peer.session, connection: id };
+    // A stopped partition forgets the connection by itself at the next start.
+    let _ = submit(door, &connection, &gone, true);
+}
+
+struct Reader {
+    framer: Framer,
+    guard: Guard,
+    stream: TcpStream,
+}
+
+impl Reader {
+    /// Reads the Logon, finds out whose it is and whether the credentials are right, and submits it.
+    fn log_on(&mut self, gateway: &Gateway, id: ConnectionId) -> Result<Arc<Connection>, End> {
+        let deadline = Instant::now() + gateway.options.logon_timeout;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.framer.next_frame()? {
+                Some(Framed::Message(frame)) => {
+                    let opening = self.guard.first(frame).map_err(|not| End::NotLogon(not.to_string()))?;
+                    let peer = Arc::clone(authenticate(gateway, &opening, left)?);
+                    let inbound = opening.inbound();
+                    self.stream.set_read_timeout(Some(LOOK_UP))?;
+                    self.stream.set_write_timeout(Some(gateway.options.send_timeout))?;
+                    let outbound = Outbound::new(self.stream.try_clone()?, gateway.options.outbound_bytes);
+                    let connection = Arc::new(Connection { id, peer, outbound });
+                    return self.open(gateway, connection, inbound);
+                }
+                Some(Framed::Garbled(_)) => return Err(End::Garbled),
+                None if left.is_zero() => return Err(End::LogonTimeout),
+                None => self.stream.set_read_timeout(Some(left))?,
+            }
+            match self.fill() {
+                Err(End::Io(error)) if is_timeout(&error) => return Err(End::LogonTimeout),
+                filled => filled?,
+            }
+        }
+    }
+
+    /// Registers the connection, so that the answer finds it, then hands the Logon to the session.
+    fn open(
+        &mut self,
+        gateway: &Gateway,
+        connection: Arc<Connection>,
+        inbound: Inbound<Request>,
+    ) -> Result<Arc<Connection>, End> {
+        self.guard.bind(connection.peer.identity.clone());
+        let door = &gateway.doors[connection.peer.unit];
+        door.connections.insert(Arc::clone(&connection));
+        let logon = message(&connection, inbound);
+        if let Err(error) = submit(door, &connection, &logon, true) {
+            door.connections.remove(connection.id);
+            return Err(error.into());
+        }
+        Ok(connection)
+    }
+
+    /// Submits message after message until the connection ends.
+    fn run(&mut self, door: &Door, connection: &Connection) -> Result<std::convert::Infallible, End> {
+        loop {
+            while let Some(framed) = self.framer.next_frame()? {
+                if connection.outbound.is_closed() {
+                    return self.drain();
+                }
+                let Framed::Message(frame) = framed else {
+                    // The number it may have had stays missing, so the session asks for it again.
+                    tracing::debug!(connection = connection.id.0, ?framed, "garbled bytes skipped");
+                    continue;
+                };
+                let mut inbound = self.guard.check(frame, decode);
+                let is_order = matches!(inbound.body, Body::Application(_));
+                if is_order && door.shortage.is_on() {
+                    turn_away(&mut inbound);
+                }
+                let urgent = !matches!(inbound.body, Body::Application(_));
+                submit(door, connection, &message(connection, inbound), urgent)?;
+            }
+            match self.fill() {
+                Err(End::Io(error)) if is_timeout(&error) => {
+                    if connection.outbound.is_closed() {
+                        return Err(End::Closed);
+                    }
+                }
+                filled => filled?,
+            }
+        }
+    }
+
+    /// Closed from here: what still comes is read and dropped until the peer closes too, so that the last words reach
+    /// it. A socket that is closed with unread bytes would take them back.
+    fn drain(&mut self) -> Result<std::convert::Infallible, End> {
+        let deadline = Instant::now() + LOOK_UP;
+        let mut nowhere = [0; 4096];
+        while Instant::now() < deadline && matches!(self.stream.read(&mut nowhere), Ok(1..)) {}
+        Err(End::Closed)
+    }
+
+    fn fill(&mut self) -> Result<(), End> {
+        loop {
+            return match self.stream.read(self.framer.space()) {
+                Ok(0) => Err(End::Peer),
+                Ok(count) => {
+                    self.framer.filled(count);
+                    Ok(())
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => Err(error.into()),
+            };
+        }
+    }
+}
+
+fn is_timeout(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+/// Whose Logon it is, if its credentials are right.
+fn authenticate<'g>(gateway: &'g Gateway, opening: &Opening<'_>, patience: Duration) -> Result<&'g Arc<Peer>, End> {
+    let peer = gateway.peers.find(opening.sender, opening.target).ok_or(End::UnknownPeer)?;
+    let Some((username, hash)) = &peer.credentials else { return Ok(peer) };
+    let (given, password) = (opening.username.unwrap_or_default(), opening.password.unwrap_or_default());
+    // The password is checked for a wrong name too, so that the time taken does not tell which was wrong.
+    let verified = gateway.password_checks.run(patience, || credentials::verify(password, hash));
+    match verified {
+        None => Err(End::Busy),
+        Some(true) if given == username => Ok(peer),
+        Some(_) => Err(End::Credentials),
+    }
+}
+
+fn message(connection: &Connection, inbound: Inbound<Request>) -> Command {
+    Command::Fix(FixMessage { session: connection.peer.session, connection: connection.id, inbound })
+}
+
+/// Makes of an order the news that there is no space for it.
+fn turn_away(inbound: &mut Inbound<Request>) {
+    let (Some(ref_msg_type), Body::Application(request)) = (inbound.header.msg_type, &inbound.body) else { return };
+    let id = match request {
+        Request::NewOrder(order) => &order.cl_ord_id,
+        Request::Cancel(cancel) => &cancel.cl_ord_id,
+        Request::Replace(replace) => &replace.order.cl_ord_id,
+        Request::Status(status) => &status.cl_ord_id,
+        Request::SecurityList(list) => &list.request_id,
+        Request::MarketData(request) => &request.request_id,
+    };
+    inbound.body = Body::Refused(BusinessReject {
+        ref_msg_type,
+        ref_id: Some(id.to_string()),
+        reason: BusinessReason::ApplicationNotAvailable,
+        text: "The exchange cannot store orders now, try again later".into(),
+    });
+}
+
+/// Queues a command, waiting while the queue is full.
+fn submit(door: &Door, connection: &Connection, command: &Command, urgent: bool) -> Result<(), SubmitError> {
+    let origin = Origin {
+        bucket: door.unit,
+        principal: u64::from(connection.peer.session.0),
+        urgent,
+        ..Origin::default()
+    };
+    let (mut pause, longest) = PAUSES;
+    loop {
+        match door.partition.offer(origin, command, connection.id.0) {
+            Err(SubmitError::Overloaded { .. }) => {
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(longest);
+            }
+            taken => return taken,
+        }
+    }
+}
