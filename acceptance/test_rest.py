@@ -25,7 +25,7 @@ INSTRUMENTS = [
 @pytest.fixture(scope="module")
 def server(make_server):
     """One server with two sessions."""
-    return make_server([Unit(3, INSTRUMENTS, [Session("ALICE", "ACC-ALICE"), Session("BOB", "ACC-BOB")])])
+    return make_server([Unit(0, INSTRUMENTS, [Session("ALICE", "ACC-ALICE"), Session("BOB", "ACC-BOB")])])
 
 
 @pytest.fixture(scope="module")

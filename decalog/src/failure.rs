@@ -18,7 +18,9 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// Nothing to serve.
-    #[error("no unit is configured: add [[exchange.units]] (decalog.example.toml shows one), or start with --demo")]
+    #[error(
+        "no unit is configured: add [[exchange.units]] (decalog.example.toml shows one), or start with --demo"
+    )]
     NoUnits,
     /// `--demo` and units of one's own.
     #[error("{} lists units of its own: leave out --demo, or the units", .file.display())]

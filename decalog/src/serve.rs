@@ -156,7 +156,12 @@ async fn serve(config: &Config, doors: Doors, exchange: &Exchange, with_demo: bo
     let http = tokio::spawn(doors.http.serve(exchange.router(), stopped.clone()));
     let fix = tokio::spawn(accept(doors.fix, exchange.gateway(), stopped));
     let at = demo::Addresses { fix: doors.fix_address, http: doors.http_address };
-    println!("decalog: serving FIX on {}, HTTP on http://{}, data in {}", at.fix, at.http, config.server.data.display());
+    println!(
+        "decalog: serving FIX on {}, HTTP on http://{}, data in {}",
+        at.fix,
+        at.http,
+        config.server.data.display()
+    );
     tracing::info!(fix = %at.fix, http = %at.http, "serving");
     let participants = with_demo.then(|| demo::start(at));
     if with_demo {

@@ -61,6 +61,11 @@ fn next_end(second_of_day: u32, after: i64) -> i64 {
 }
 
 impl Unit {
+    /// When day orders expire, in seconds after midnight UTC.
+    pub fn day_end(&self) -> Option<u32> {
+        self.day.second_of_day
+    }
+
     /// Sets when the day ends. A day that is ending goes on to end.
     pub(super) fn set_day_end(&mut self, turn: &Turn<'_>, second_of_day: Option<u32>) -> Reply {
         if second_of_day.is_some_and(|second| second >= SECONDS_PER_DAY) {

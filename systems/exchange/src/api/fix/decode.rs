@@ -20,18 +20,12 @@ use crate::value::{ClOrdId, Decimal, OrdType, Side, Symbol, Text, TimeInForce};
 /// Reads an application message that keeps the dictionary's rules.
 pub(crate) fn decode(message: &Message<'_>) -> Result<Request, Refusal> {
     Ok(match message.msg_type() {
-        Some(MsgType::NewOrderSingle) => {
-            Request::NewOrder(new_order(&NewOrderSingle::decode(message)?)?)
-        }
-        Some(MsgType::OrderCancelRequest) => {
-            Request::Cancel(cancel(&OrderCancelRequest::decode(message)?)?)
-        }
+        Some(MsgType::NewOrderSingle) => Request::NewOrder(new_order(&NewOrderSingle::decode(message)?)?),
+        Some(MsgType::OrderCancelRequest) => Request::Cancel(cancel(&OrderCancelRequest::decode(message)?)?),
         Some(MsgType::OrderCancelReplaceRequest) => {
             Request::Replace(replace(&OrderCancelReplaceRequest::decode(message)?)?)
         }
-        Some(MsgType::OrderStatusRequest) => {
-            Request::Status(status(&OrderStatusRequest::decode(message)?)?)
-        }
+        Some(MsgType::OrderStatusRequest) => Request::Status(status(&OrderStatusRequest::decode(message)?)?),
         Some(MsgType::SecurityListRequest) => {
             Request::SecurityList(security_list(&message::SecurityListRequest::decode(message)?)?)
         }

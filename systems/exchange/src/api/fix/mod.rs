@@ -14,9 +14,6 @@ mod peer;
 mod reader;
 mod shortage;
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::BTreeMap;
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -151,7 +148,8 @@ impl Gateway {
             return;
         }
         let gateway = Arc::clone(self);
-        let thread = std::thread::Builder::new().name(format!("fix-{}", id % 100_000)).stack_size(STACK_BYTES);
+        let thread =
+            std::thread::Builder::new().name(format!("fix-{}", id % 100_000)).stack_size(STACK_BYTES);
         let spawned = thread.spawn(move || {
             let _open = Open { gateway: Arc::clone(&gateway), id };
             reader::serve(&gateway, stream, ConnectionId(id));

@@ -31,8 +31,7 @@ impl Peers {
     /// Adds the sessions of a unit.
     pub(crate) fn add(&mut self, unit: usize, sessions: &[SessionSetup]) {
         for setup in sessions {
-            let identity =
-                Identity { ours: setup.our_comp_id.clone(), theirs: setup.their_comp_id.clone() };
+            let identity = Identity { ours: setup.our_comp_id.clone(), theirs: setup.their_comp_id.clone() };
             let credentials = setup.username.clone().zip(setup.password_hash.clone());
             let peer = Peer { unit, session: setup.id, identity: identity.clone(), credentials };
             self.by_identity.insert(identity, Arc::new(peer));

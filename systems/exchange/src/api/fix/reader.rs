@@ -189,7 +189,11 @@ fn is_timeout(error: &std::io::Error) -> bool {
 }
 
 /// Whose Logon it is, if its credentials are right.
-fn authenticate<'g>(gateway: &'g Gateway, opening: &Opening<'_>, patience: Duration) -> Result<&'g Arc<Peer>, End> {
+fn authenticate<'g>(
+    gateway: &'g Gateway,
+    opening: &Opening<'_>,
+    patience: Duration,
+) -> Result<&'g Arc<Peer>, End> {
     let peer = gateway.peers.find(opening.sender, opening.target).ok_or(End::UnknownPeer)?;
     let Some((username, hash)) = &peer.credentials else { return Ok(peer) };
     let (given, password) = (opening.username.unwrap_or_default(), opening.password.unwrap_or_default());
@@ -208,7 +212,9 @@ fn message(connection: &Connection, inbound: Inbound<Request>) -> Command {
 
 /// Makes of an order the news that there is no space for it.
 fn turn_away(inbound: &mut Inbound<Request>) {
-    let (Some(ref_msg_type), Body::Application(request)) = (inbound.header.msg_type, &inbound.body) else { return };
+    let (Some(ref_msg_type), Body::Application(request)) = (inbound.header.msg_type, &inbound.body) else {
+        return;
+    };
     let id = match request {
         Request::NewOrder(order) => &order.cl_ord_id,
         Request::Cancel(cancel) => &cancel.cl_ord_id,
