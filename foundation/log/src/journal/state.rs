@@ -16,7 +16,7 @@ pub(crate) struct State {
     pub(crate) active: Arc<SegmentFile>,
     /// Where the next frame goes.
     pub(crate) end: u64,
-    /// Is the last frame a mark?
+    /// Is the last frame a mark, or was there no room for one?
     pub(crate) marked: bool,
     /// The next segment, prepared.
     pub(crate) spare: Option<Arc<SegmentFile>>,

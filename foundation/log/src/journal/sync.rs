@@ -69,12 +69,13 @@ impl Core {
     }
 
     pub(crate) fn mark_step(&self) -> Result<Progress, Arc<LogError>> {
-        let state = self.state();
+        let mut state = self.state();
         if state.failed.is_some() || state.marked || state.synced != state.end() {
             return Ok(Progress::Idle);
         }
         // A mark must not be the reason for a new segment: without room for it, it is left out.
         if state.active.header.length - state.end < FRAME_HEADER_BYTES as u64 {
+            state.marked = true;
             return Ok(Progress::Idle);
         }
         let state = match self.write_own(state, &Content::bare(Kind::Mark, 0, 0)) {

@@ -1,14 +1,14 @@
 //! Power cuts: whatever part of the unsynced work survives, every acknowledged record comes back, and what comes
 //! back is a prefix of what was submitted.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use decalog_log::storage::{SimDisk, Survival};
-use decalog_log::{
-    Allowance, AppendError, Durability, Journal, Listener, Log, Offset, Options, PartitionId, Progress,
-};
+use decalog_log::storage::{SimDisk, Storage as _, Survival};
+use decalog_log::{Allowance, AppendError, Durability, Journal, Listener, Log, Offset, Options, PartitionId};
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 
 use crate::witness::{Witness, batch, read_to_end};
 
@@ -95,11 +95,12 @@ impl World {
     }
 
     /// Cuts the power and goes on with what is left.
-    fn cut(self, survival: Survival) -> Self {
+    fn cut(self, survival: Survival, seen: &Seen) -> Self {
         self.disk.crash(survival);
         let journal = Journal::open(Arc::new(self.disk.clone()), self.options.clone());
         let journal = journal.unwrap_or_else(|e| panic!("no start after {survival:?}: {e}"));
         self.check(&journal);
+        seen.cuts.set(seen.cuts.get() + u64::from(journal.recovery().cut.is_some()));
         drop(journal);
         let trims = self.trims.clone();
         Self { trims, ..Self::start(self.disk.clone(), self.options.clone()) }
@@ -257,6 +258,7 @@ enum Event {
     Mark,
     Chores,
     Trim { partition: usize, share: u8 },
+    TrimAll,
     PowerCut { seed: u64 },
     Kill,
 }
@@ -268,12 +270,32 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::Mark),
         2 => Just(Event::Chores),
         1 => (0..3_usize, any::<u8>()).prop_map(|(partition, share)| Event::Trim { partition, share }),
+        1 => Just(Event::TrimAll),
         1 => any::<u64>().prop_map(|seed| Event::PowerCut { seed }),
         1 => Just(Event::Kill),
     ]
 }
 
-fn live(events: &[Event], options: &Options) {
+/// What the lives of a run went through.
+#[derive(Debug, Default)]
+struct Seen {
+    cuts: Cell<u64>,
+    drops: Cell<u64>,
+    most_segments: Cell<usize>,
+}
+
+impl Seen {
+    fn look(&self, world: &World) {
+        let names = world.disk.list().unwrap();
+        let segments = names.iter().filter(|name| name.ends_with(".segment")).collect::<Vec<_>>();
+        self.most_segments.set(self.most_segments.get().max(segments.len()));
+        self.drops.set(
+            self.drops.get() + u64::from(segments.first().is_some_and(|name| !name.ends_with("01.segment"))),
+        );
+    }
+}
+
+fn live(events: &[Event], options: &Options, seen: &Seen) {
     let mut world = World::new(options.clone());
     for event in events {
         match *event {
@@ -282,7 +304,8 @@ fn live(events: &[Event], options: &Options) {
             Event::Mark => assert!(world.journal.mark_step().is_ok()),
             Event::Chores => world.journal.chore_step().unwrap(),
             Event::Trim { partition, share } => world.trim(levels()[partition].0, share),
-            Event::PowerCut { seed } => world = world.cut(Survival::Scattered(seed)),
+            Event::TrimAll => levels().into_iter().for_each(|(partition, _)| world.trim(partition, u8::MAX)),
+            Event::PowerCut { seed } => world = world.cut(Survival::Scattered(seed), seen),
             Event::Kill => {
                 world.disk.kill();
                 let trims = world.trims.clone();
@@ -291,27 +314,33 @@ fn live(events: &[Event], options: &Options) {
                 assert_eq!(world.history.last().cloned(), before, "a kill loses nothing");
             }
         }
+        seen.look(&world);
     }
-    let everything = world.journal.sync_step().unwrap();
-    assert!(matches!(everything, Progress::Idle | Progress::Synced));
-    world.cut(Survival::Nothing);
+    world.journal.sync_step().unwrap();
+    let whole = world.history.last().cloned();
+    let world = world.cut(Survival::Nothing, seen);
+    assert_eq!(world.history.last().cloned(), whole, "everything was synced");
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
-    /// The shortest failing history and its seed are printed.
-    #[test]
-    fn a_life_of_crashes_loses_nothing_acknowledged(events in prop::collection::vec(event(), 1..120)) {
-        live(&events, &tiny());
-    }
+/// `PROPTEST_CASES` sets how many lives; the shortest failing one is printed.
+#[test]
+fn a_life_of_crashes_loses_nothing_acknowledged() {
+    let seen = Seen::default();
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    let lives = prop::collection::vec(event(), 1..120);
+    let outcome = TestRunner::new(config).run(&lives, |events| {
+        live(&events, &tiny(), &seen);
+        Ok(())
+    });
+    outcome.unwrap_or_else(|e| panic!("{e}"));
+    assert!(seen.cuts.get() > 20 && seen.drops.get() > 20 && seen.most_segments.get() > 5, "{seen:?}");
 }
 
 pub(crate) fn scattered_crashes_lose_nothing_acknowledged(options: Options) {
     for seed in 0..40 {
         let mut world = with_unsynced_group(options.clone(), seed % 2 == 0);
         for round in 0..5 {
-            world = world.cut(Survival::Scattered(seed * 31 + round));
+            world = world.cut(Survival::Scattered(seed * 31 + round), &Seen::default());
             world.append(PartitionId(1), 1 + seed % 7);
             world.append(PartitionId(2), 3);
             world.journal.sync_step().unwrap();
