@@ -16,7 +16,7 @@ use crate::config::Fatal;
 use crate::delivery::Posted;
 use crate::error::{Halt, SubmitError};
 use crate::hub::Hub;
-use crate::inlet::{Entry, Intake};
+use crate::inlet::{Entry, Intake, Waiter};
 use crate::machine::{StateMachine, Timestamp};
 use crate::observer::{Applied, Observer};
 use crate::partition::Answer;
@@ -65,6 +65,8 @@ pub(crate) struct Core<M: StateMachine> {
     pub(crate) spent: Vec<Intake<M>>,
     frames: Vec<u8>,
     owed: VecDeque<Owed>,
+    /// Answers of the batch being applied.
+    answers: Vec<(Waiter<M>, Answer<M::Reply>)>,
     observer: Option<Box<dyn Observer<M>>>,
     hub: Arc<Hub>,
 }
@@ -112,6 +114,7 @@ impl<M: StateMachine> Core<M> {
             spent: Vec::new(),
             frames: Vec::new(),
             owed: VecDeque::new(),
+            answers: Vec::new(),
             observer,
             hub,
         }
@@ -327,7 +330,7 @@ impl<M: StateMachine> Core<M> {
                     if record[..2] == (Own::Delivery as u16).to_le_bytes() {
                         owe(&mut self.owed, replica, offset, record);
                     }
-                    answer(&mut self.observer, replica, effect, entry);
+                    answer(&mut self.observer, &mut self.answers, replica, effect, entry);
                 }
                 Err(found) => {
                     bug = Some((offset, found));
@@ -335,7 +338,12 @@ impl<M: StateMachine> Core<M> {
                 }
             }
         }
+        // Events first: whoever has an answer finds what it told others.
         self.hub.publish(first, replica.ledger.applied, &self.frames);
+        for (waiter, answer) in self.answers.drain(..) {
+            // Whoever asked may have gone away.
+            drop(waiter.send(Ok(answer)));
+        }
         match bug {
             None => {
                 self.builders.push(batch);
@@ -448,9 +456,10 @@ fn owe<M: StateMachine>(owed: &mut VecDeque<Owed>, replica: &Replica<M>, offset:
     }
 }
 
-/// Gives a record's outcome to the observer and to whoever waits.
+/// Gives a record's outcome to the observer, and notes the answer for whoever waits.
 fn answer<M: StateMachine>(
     observer: &mut Option<Box<dyn Observer<M>>>,
+    answers: &mut Vec<(Waiter<M>, Answer<M::Reply>)>,
     replica: &Replica<M>,
     effect: Effect<M::Reply>,
     entry: &mut Entry<M>,
@@ -467,7 +476,6 @@ fn answer<M: StateMachine>(
     });
     if let (Some(waiter), Some(reply)) = (entry.waiter.take(), effect.reply) {
         let offset = effect.repeat_of.unwrap_or(effect.stamp.offset);
-        // Whoever asked may have gone away.
-        drop(waiter.send(Ok(Answer { reply, offset, repeated: effect.repeat_of.is_some() })));
+        answers.push((waiter, Answer { reply, offset, repeated: effect.repeat_of.is_some() }));
     }
 }

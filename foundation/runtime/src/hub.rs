@@ -261,12 +261,11 @@ impl Hub {
         let mut frames = Vec::new();
         loop {
             let (end, closed) = self.wait_for_work(&mut frames);
-            let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut result = journal.append(&frames, end).and_then(|()| journal.flush());
-            if closed {
-                result = result.and_then(|()| journal.mark_end());
-            }
-            drop(journal);
+            let result = {
+                let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
+                let result = journal.append(&frames, end).and_then(|()| journal.flush());
+                if closed { result.and_then(|()| journal.mark_end()) } else { result }
+            };
             let mut tail = self.tail();
             if let Err(error) = result {
                 tracing::warn!(

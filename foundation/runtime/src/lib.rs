@@ -25,6 +25,7 @@ mod recover;
 mod replica;
 pub mod sabotage;
 mod shadow;
+mod shrink;
 mod skip;
 mod snapshot;
 mod start;

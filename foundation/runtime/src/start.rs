@@ -106,6 +106,9 @@ impl<M: StateMachine> Starting<M> {
                 Some(halt)
             }
         };
+        if let Some(journal) = &mut journal {
+            broken = broken.and_then(|()| journal.flush());
+        }
         if let Err(error) = broken {
             tracing::warn!(partition = history.partition.0, "the event journal cannot be written: {error}");
             journal = None;

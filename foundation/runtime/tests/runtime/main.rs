@@ -1,0 +1,18 @@
+//! Black-box tests of the runtime, on the embedded log.
+//!
+//! * `ledger`: the machine that the tests run: accounts that hold points, holds that end by themselves.
+//! * `commands`: submit, offer, reads, refusals, repeats, stamps, deadlines.
+//! * `events`: subscriptions, the journal, followers.
+//! * `delivery`: messages between partitions.
+//! * `properties`: the harness, and what it must find.
+//! * `restart`: replay, snapshots, digests, skips, halts, clocks.
+//! * `disk`: a full disk and a failed sync.
+
+mod commands;
+mod delivery;
+mod disk;
+mod events;
+mod ledger;
+mod properties;
+mod restart;
+mod stand;
