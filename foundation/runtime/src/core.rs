@@ -140,6 +140,11 @@ impl<M: StateMachine> Core<M> {
         self.synced
     }
 
+    /// The batch written last, if it is not applied yet.
+    pub(crate) fn last_written(&self) -> Option<(u64, &BatchBuilder)> {
+        self.flight.back().map(|flight| (flight.first, &flight.batch))
+    }
+
     /// Batches written and not applied.
     pub(crate) fn in_flight(&self) -> usize {
         self.flight.len()

@@ -109,6 +109,11 @@ impl Post {
         self.out.iter().filter(|(_, lane)| !lane.unacknowledged.is_empty()).map(|(target, _)| *target)
     }
 
+    /// How many messages were ever sent to each target.
+    pub(crate) fn sent(&self) -> impl Iterator<Item = (PartitionId, u64)> {
+        self.out.iter().map(|(target, lane)| (*target, lane.last))
+    }
+
     /// How far each source's messages have come.
     pub(crate) fn received(&self) -> impl Iterator<Item = (PartitionId, u64)> {
         self.received.iter().map(|(source, sequence)| (*source, *sequence))

@@ -26,6 +26,7 @@ mod replica;
 pub mod sabotage;
 mod shadow;
 mod shrink;
+pub mod sim;
 mod skip;
 mod snapshot;
 mod start;

@@ -166,23 +166,17 @@ impl<M: StateMachine> ShadowThread<M> {
             make: &self.make,
             skips: &self.skips,
         };
-        let mut replica = history.restore(offset).map_err(|error| failed(&error))?;
-        history.replay(&mut replica, &mut Checker::default(), offset, &mut |_, _, _| {}).map_err(
-            |stopped| match stopped {
-                Stopped::Log(error) => failed(&error),
-                Stopped::Bug { offset, bug } => self.diverge(offset, format!("replay fails: {bug}")),
-                Stopped::Diverged(divergence) => self.diverge(divergence.upto, divergence.to_string()),
-            },
-        )?;
-        let found = replica.digest();
-        if replica.ledger.applied != offset || found != expected {
-            let reason = format!("live it is {expected}, in the shadow {found}");
-            return Err(self.diverge(offset, reason));
-        }
-        snapshot::write(&*self.store, self.id, &replica, &self.skips).map_err(|error| failed(&error))?;
+        copy_state(&history, offset, expected).inspect_err(|error| {
+            if matches!(error, SnapshotError::Diverged { .. }) {
+                self.shadow.diverged.store(true, Ordering::Release);
+            }
+        })?;
         self.shadow.newest.store(offset, Ordering::Release);
-        drop(replica);
-        self.forget_old().map_err(|error| failed(&error))?;
+        if let Some(oldest) =
+            forget_old(&*self.log, &*self.store, self.id, self.keep).map_err(|error| failed(&error))?
+        {
+            self.hub.trim_journal(oldest, self.journal_bytes);
+        }
         Ok(offset)
     }
 
@@ -208,26 +202,51 @@ impl<M: StateMachine> ShadowThread<M> {
         }
         Ok(())
     }
+}
 
-    fn diverge(&self, offset: u64, reason: String) -> SnapshotError {
-        self.shadow.diverged.store(true, Ordering::Release);
-        SnapshotError::Diverged { offset, reason }
-    }
-
-    /// Removes snapshots beyond those kept, and what only they needed.
-    fn forget_old(&self) -> std::io::Result<()> {
-        let offsets = snapshot::list(&*self.store, self.id)?;
-        let keep = self.keep.max(1);
-        if offsets.len() < keep {
-            return Ok(());
+/// Comes to the state at `offset` by another way than the live partition did, and writes it when it is the same.
+pub(crate) fn copy_state<M: StateMachine>(
+    history: &History<'_, M>,
+    offset: u64,
+    expected: Digest,
+) -> Result<(), SnapshotError> {
+    let mut replica = history.restore(offset).map_err(|error| failed(&error))?;
+    let replayed = history.replay(&mut replica, &mut Checker::default(), offset, &mut |_, _, _| {});
+    replayed.map_err(|stopped| match stopped {
+        Stopped::Log(error) => failed(&error),
+        Stopped::Bug { offset, bug } => {
+            SnapshotError::Diverged { offset, reason: format!("replay fails: {bug}") }
         }
-        let (old, kept) = offsets.split_at(offsets.len() - keep);
-        let oldest = kept[0];
-        // The log first: a snapshot that is gone must not be needed.
-        self.log.trim(self.id, oldest).map_err(std::io::Error::other)?;
-        self.hub.trim_journal(oldest, self.journal_bytes);
-        old.iter().try_for_each(|offset| self.store.remove(&snapshot::name(self.id, *offset)))
+        Stopped::Diverged(found) => SnapshotError::Diverged { offset: found.upto, reason: found.to_string() },
+    })?;
+    let found = replica.digest();
+    if replica.ledger.applied != offset || found != expected {
+        let reason = format!("live it is {expected}, in the shadow {found}");
+        return Err(SnapshotError::Diverged { offset, reason });
     }
+    snapshot::write(history.store, history.partition, &replica, history.skips)
+        .map_err(|error| failed(&error))?;
+    Ok(())
+}
+
+/// Removes snapshots beyond those kept, and lets the log forget what no kept one needs; returns the oldest kept.
+pub(crate) fn forget_old(
+    log: &dyn Log,
+    store: &dyn Store,
+    id: PartitionId,
+    keep: usize,
+) -> std::io::Result<Option<u64>> {
+    let offsets = snapshot::list(store, id)?;
+    let keep = keep.max(1);
+    if offsets.len() < keep {
+        return Ok(None);
+    }
+    let (old, kept) = offsets.split_at(offsets.len() - keep);
+    let oldest = kept[0];
+    // The log first: a snapshot that is gone must not be needed.
+    log.trim(id, oldest).map_err(std::io::Error::other)?;
+    old.iter().try_for_each(|offset| store.remove(&snapshot::name(id, *offset)))?;
+    Ok(Some(oldest))
 }
 
 fn failed(error: &dyn std::fmt::Display) -> SnapshotError {
