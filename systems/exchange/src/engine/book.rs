@@ -121,7 +121,7 @@ impl OrderBook {
             return Ok(outcome(traded, 0, 0));
         }
         if may_rest && !taker.stopped {
-            let slot = self.orders.insert(detached(&taker));
+            let slot = self.orders.insert(Order::new(taker.id, taker.owner, taker.left));
             self.index.insert(taker.id, slot);
             self.rest(slot, &taker, reports);
             return Ok(outcome(traded, taker.left, 0));
@@ -221,7 +221,7 @@ impl OrderBook {
         if self.crosses(&taker) {
             return Err(Refusal::Crossed);
         }
-        let slot = self.orders.insert(detached(&taker));
+        let slot = self.orders.insert(Order::new(taker.id, taker.owner, taker.left));
         self.index.insert(taker.id, slot);
         self.push(slot, &taker);
         Ok(())
@@ -243,21 +243,20 @@ impl OrderBook {
 
     /// Lowers an order's open quantity where it stands.
     fn reduce(&mut self, slot: u32, new: &RestingOrder, reports: &mut impl Reports) {
-        let behind = self.behind(slot);
         let order = &mut self.orders[slot];
-        let level = &mut self.ladder[order.level];
-        level.quantity -= order.quantity - new.quantity.0;
-        self.digest = self.digest.wrapping_sub(digest::hash(order, level, behind));
-        order.quantity = new.quantity.0;
-        self.digest = self.digest.wrapping_add(digest::hash(order, level, behind));
+        let level = &mut self.ladder[order.level()];
+        level.quantity -= order.quantity() - new.quantity.0;
+        self.digest = self.digest.wrapping_sub(digest::order(order, level));
+        order.set_quantity(new.quantity.0);
+        self.digest = self.digest.wrapping_add(digest::order(order, level));
         reports.level(new.side, &level_view(level.price, level.quantity, level.orders));
     }
 
     /// Moves an order to the end of its own level with a new quantity.
     fn requeue(&mut self, slot: u32, new: &RestingOrder, reports: &mut impl Reports) {
         self.unlink(slot);
-        self.orders[slot].quantity = new.quantity.0;
-        let number = self.orders[slot].level;
+        self.orders[slot].set_quantity(new.quantity.0);
+        let number = self.orders[slot].level();
         self.append(slot, number);
         let level = &self.ladder[number];
         reports.rested(new);
@@ -295,8 +294,7 @@ impl OrderBook {
             }
             _ => {}
         }
-        let order = &mut self.orders[slot];
-        order.quantity = taker.left;
+        self.orders[slot].set_quantity(taker.left);
         self.append(slot, number);
         number
     }
@@ -341,70 +339,66 @@ impl OrderBook {
     /// Links an order to the end of a level's queue.
     fn append(&mut self, slot: u32, number: u32) {
         let level = &mut self.ladder[number];
+        let tag = self.orders[slot].tag();
         let older = level.newest;
-        let mut behind = digest::FIRST;
+        let mut older_tag = 0;
         if older == NIL {
             level.oldest = slot;
         } else {
             let older = &mut self.orders[older];
-            older.newer = slot;
-            behind = older.id;
+            (older.newer, older.newer_tag) = (slot, tag);
+            older_tag = older.tag();
+            self.digest = self.digest.wrapping_add(digest::neighbours(older_tag, tag));
         }
         let order = &mut self.orders[slot];
-        order.level = number;
-        order.older = older;
-        order.newer = NIL;
+        order.set_level(number);
+        (order.older, order.older_tag, order.newer) = (older, older_tag, NIL);
         level.newest = slot;
         level.orders += 1;
-        level.quantity += order.quantity;
-        self.digest = self.digest.wrapping_add(digest::hash(order, level, behind));
+        level.quantity += order.quantity();
+        self.digest = self.digest.wrapping_add(digest::order(order, level));
     }
 
     /// Unlinks an order from its level's queue; answers the level, which may now be empty.
+    ///
+    /// It writes to the neighbours and reads nothing of them: in a large book they are not in the cache, and writes do not wait.
     fn unlink(&mut self, slot: u32) -> u32 {
         let order = self.orders[slot];
-        let level = &mut self.ladder[order.level];
+        let level = &mut self.ladder[order.level()];
         level.orders -= 1;
-        level.quantity -= order.quantity;
-        let mut behind = digest::FIRST;
+        level.quantity -= order.quantity();
+        let mut change = digest::order(&order, level);
         if order.older == NIL {
             level.oldest = order.newer;
         } else {
             let older = &mut self.orders[order.older];
-            older.newer = order.newer;
-            behind = older.id;
+            (older.newer, older.newer_tag) = (order.newer, order.newer_tag);
+            change = change.wrapping_add(digest::neighbours(order.older_tag, order.tag()));
         }
-        let mut change = digest::hash(&order, level, behind);
         if order.newer == NIL {
             level.newest = order.older;
         } else {
             let newer = &mut self.orders[order.newer];
-            newer.older = order.older;
-            change = change.wrapping_add(digest::hash(newer, level, order.id));
-            change = change.wrapping_sub(digest::hash(newer, level, behind));
+            (newer.older, newer.older_tag) = (order.older, order.older_tag);
+            change = change.wrapping_add(digest::neighbours(order.tag(), order.newer_tag));
+        }
+        if order.older != NIL && order.newer != NIL {
+            change = change.wrapping_sub(digest::neighbours(order.older_tag, order.newer_tag));
         }
         self.digest = self.digest.wrapping_sub(change);
-        order.level
-    }
-
-    /// What an order's hash names as the one before it.
-    fn behind(&self, slot: u32) -> u64 {
-        match self.orders[slot].older {
-            NIL => digest::FIRST,
-            older => self.orders[older].id,
-        }
+        order.level()
     }
 
     /// A resting order as the world sees it.
     pub(super) fn view(&self, slot: u32) -> RestingOrder {
         let order = &self.orders[slot];
-        let level = &self.ladder[order.level];
+        let level = &self.ladder[order.level()];
         RestingOrder {
             id: OrderId(order.id),
             owner: Owner(order.owner),
             side: level.side,
             price: Price(level.price),
-            quantity: Quantity(order.quantity),
+            quantity: Quantity(order.quantity()),
         }
     }
 }
@@ -427,9 +421,4 @@ fn outcome(traded: u64, resting: u64, cancelled: u64) -> Outcome {
 
 pub(super) fn level_view(price: i64, quantity: u64, orders: u32) -> LevelView {
     LevelView { price: Price(price), quantity: Quantity(quantity), orders }
-}
-
-/// An order that stands in no level yet.
-fn detached(taker: &Taker) -> Order {
-    Order { id: taker.id, quantity: taker.left, owner: taker.owner, level: NIL, older: NIL, newer: NIL }
 }

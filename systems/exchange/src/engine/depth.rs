@@ -54,7 +54,7 @@ impl OrderBook {
                     owner: Owner(order.owner),
                     side,
                     price: Price(level.price),
-                    quantity: Quantity(order.quantity),
+                    quantity: Quantity(order.quantity()),
                 })
             })
         })

@@ -38,8 +38,6 @@ impl OrderBook {
         let (price, before) = (level.price, level.quantity);
         let checks_owner = self.self_trade != SelfTrade::Allow && taker.owner != 0;
         let mut at = level.oldest;
-        // The hash of each order names the one before it: as orders leave from the front, that is the one just gone.
-        let mut behind = digest::FIRST;
         let mut change = 0u64;
         while at != NIL && taker.left > 0 {
             let maker = &mut self.orders[at];
@@ -48,13 +46,9 @@ impl OrderBook {
                 taker.stopped = true;
                 break;
             }
-            change = change.wrapping_sub(digest::hash(maker, level, behind));
-            let traded = if is_own { 0 } else { taker.left.min(maker.quantity) };
-            let open = maker.quantity;
-            let gone = is_own || traded == open;
-            level.quantity -= if gone { open } else { traded };
+            let open = maker.quantity();
+            let traded = if is_own { 0 } else { taker.left.min(open) };
             taker.left -= traded;
-            maker.quantity -= traded;
             if is_own {
                 let reason = CancelReason::SelfTrade;
                 reports.cancelled(OrderId(maker.id), Owner(maker.owner), Quantity(open), reason);
@@ -66,30 +60,30 @@ impl OrderBook {
                     taker_side: taker.side,
                     price: Price(price),
                     quantity: Quantity(traded),
-                    maker_left: Quantity(maker.quantity),
+                    maker_left: Quantity(open - traded),
                     taker_left: Quantity(taker.left),
                 });
             }
-            if !gone {
-                change = change.wrapping_add(digest::hash(maker, level, digest::FIRST));
-                behind = digest::FIRST;
+            change = change.wrapping_sub(digest::order(maker, level));
+            if !is_own && traded < open {
+                level.quantity -= traded;
+                maker.set_quantity(open - traded);
+                change = change.wrapping_add(digest::order(maker, level));
                 break;
             }
-            behind = maker.id;
-            let newer = maker.newer;
+            level.quantity -= open;
             level.orders -= 1;
-            self.index.remove(behind, at);
+            let (id, newer) = (maker.id, maker.newer);
+            if newer != NIL {
+                change = change.wrapping_sub(digest::neighbours(maker.tag(), maker.newer_tag));
+            }
+            self.index.remove(id, at);
             self.orders.remove(at);
             at = newer;
         }
         level.oldest = at;
         if at != NIL {
-            let first = &mut self.orders[at];
-            first.older = NIL;
-            if behind != digest::FIRST {
-                change = change.wrapping_sub(digest::hash(first, level, behind));
-                change = change.wrapping_add(digest::hash(first, level, digest::FIRST));
-            }
+            self.orders[at].older = NIL;
         }
         let view = level_view(price, level.quantity, level.orders);
         self.digest = self.digest.wrapping_add(change);
@@ -119,7 +113,7 @@ impl OrderBook {
             } else {
                 for order in self.queue(number) {
                     if order.owner != taker.owner {
-                        missing = missing.saturating_sub(order.quantity);
+                        missing = missing.saturating_sub(order.quantity());
                     } else if missing > 0 && self.self_trade == SelfTrade::CancelNewest {
                         return false;
                     }
