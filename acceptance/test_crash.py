@@ -24,7 +24,7 @@ from decalog_server import Server, decalog, trading_unit
 from fix_orders import BUY, GTC, IOC, ORDER_STATUS, REJECTED, SELL, cancel, new_order, replace
 from oracle import Oracle
 
-UNITS = {0: (["AAA", "BBB"], ["B1", "S1", "X1"]), 7: (["CCC"], ["B2", "S2", "X2"])}
+UNITS = {0: (["AAA", "BBB"], ["B1", "S1", "X1"]), 1: (["CCC"], ["B2", "S2", "X2"])}
 WINDOW = 64  # requests a session leaves unanswered
 KEPT_LIVE = 150  # a session with more live orders cancels
 

@@ -87,7 +87,7 @@ def test_reset_mode_never_goes_back(talker):
     talker.logon()
     talker.send("4", (36, 50))
     talker.send("4", (36, 10), seq=50)
-    assert talker.expect("3")[371] == "36"
+    assert talker.expect("3")[373] == "5", "a value out of range"
 
 
 def test_a_gap_is_asked_for_and_filled(talker):

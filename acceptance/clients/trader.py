@@ -6,6 +6,7 @@ the first time, a reject: each raises. Reading never waits: `pump` takes what is
 """
 
 import select
+from collections import deque
 from dataclasses import dataclass, field
 
 from clients.raw import Connection, Disconnected, Message, encode, utc_timestamp
@@ -78,6 +79,7 @@ class Trader:
     logged_on: bool = False
     drops_when_asked: bool = False
     compared: int = 0
+    recent: deque[Message] = field(default_factory=lambda: deque(maxlen=30))
     _asked_from: int | None = None
 
     # Out.
@@ -117,10 +119,14 @@ class Trader:
                     raise Disconnected
                 self.connection.decoder.feed(data)
             while (raw := self.connection.decoder.next()) is not None:
-                self._handle(Message(raw))
+                self.recent.append(Message(raw))
+                self._handle(self.recent[-1])
         except (Disconnected, ConnectionError):
             self.connection.close()
             return False
+        except ProtocolError as error:
+            error.add_note("the last messages received:\n" + "\n".join(f"  {message}" for message in self.recent))
+            raise
         return True
 
     def _handle(self, message: Message) -> None:
@@ -227,11 +233,15 @@ class Trader:
             return
         if kind in (REPLACED, CANCELED) and name in self.unanswered:
             self._answered(report)
+            if report[41] not in self.orders:
+                raise ProtocolError(f"{self.comp_id}: changes no order that was acknowledged: {report}")
             order = self.orders.pop(report[41])
             self.alive.pop(report[41], None)
             self.orders[name] = self.alive[name] = order
             order.cl_ord_id = name
-        order = self.orders[name]
+        order = self.orders.get(name)
+        if order is None:
+            raise ProtocolError(f"{self.comp_id}: a report for no order that was acknowledged: {report}")
         if order.order_id != report[37] or order.done:
             raise ProtocolError(f"does not fit {order}: {report}")
         cum = int(report[14])
