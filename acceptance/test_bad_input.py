@@ -54,7 +54,7 @@ class Bystander(threading.Thread):
             self.trader.connect(reset=True)
             while not (self.done.is_set() and self.pairs):
                 self.pair()
-            self.trader.connection.close()
+            self.trader.log_out()
         except BaseException as problem:  # noqa: BLE001 - shown by the test that asked
             self.problem = problem
 

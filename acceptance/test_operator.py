@@ -52,7 +52,7 @@ def test_a_wrong_value_is_named_with_file_key_value_and_what_is_allowed(tmp_path
     assert old in GOOD
     text = GOOD.replace(old, new, 1)
     message = refused(tmp_path, text)
-    line = text[: text.index(new)].count("\n") + 1
+    line = GOOD[: GOOD.index(old)].count("\n") + 1
     assert re.search(rf"wrong\.toml:{line}\b", message), f"names file and line {line}: {message}"
     for part in parts:
         assert part in message, f"{part!r} is not named: {message}"

@@ -107,6 +107,12 @@ class Trader:
         header = [(35, type_), (34, number), (49, self.comp_id), (52, sending_time), (56, "DECALOG")]
         self.connection.send_bytes(encode(header + (extra or []) + fields))
 
+    def log_out(self) -> None:
+        """Says good-bye, and waits until the server has closed: the next logon will find nobody there."""
+        self.send("5", [])
+        self.connection.wait_closed()
+        self.connection.close()
+
     # In.
 
     def pump(self, timeout: float = 0.0) -> bool:
