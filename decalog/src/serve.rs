@@ -163,17 +163,16 @@ async fn serve(config: &Config, doors: Doors, exchange: &Exchange, with_demo: bo
         config.server.data.display()
     );
     tracing::info!(fix = %at.fix, http = %at.http, "serving");
-    let participants = with_demo.then(|| demo::start(at));
+    let exchange_id = config.exchange.fix.comp_id.as_str();
+    let participants = with_demo.then(|| demo::start(at, exchange_id));
     if with_demo {
-        println!("{}", demo::page(at));
+        println!("{}", demo::page(at, exchange_id));
     }
     tokio::select! {
         _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
         _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
     }
-    if let Some(participants) = participants {
-        participants.stop();
-    }
+    drop(participants);
     // Both receivers live until they see it.
     let _ = stop.send(true);
     for door in [http, fix] {

@@ -4,6 +4,8 @@
 
 mod check_config;
 mod hash_password;
+mod log;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -40,6 +42,9 @@ enum Command {
         /// The TOML file; decalog.example.toml documents every key
         file: PathBuf,
     },
+    /// Look at the journal of a data directory
+    #[command(subcommand)]
+    Log(log::Request),
     /// The exchange: look at it, prepare its configuration
     #[command(subcommand)]
     Exchange(ExchangeCommand),
@@ -49,6 +54,8 @@ enum Command {
 enum ExchangeCommand {
     /// Read a password from standard input and print the password_hash for the configuration
     HashPassword,
+    /// Show an instrument's live book in the terminal until Ctrl-C
+    Watch(watch::Request),
 }
 
 /// Parses the arguments, runs the command, prints a failure to standard error.
@@ -58,7 +65,9 @@ pub(crate) fn main() -> ExitCode {
             serve::run(&serve::Request { config, data, demo }).map(|()| ExitCode::SUCCESS).map_err(Into::into)
         }
         Command::CheckConfig { file } => check_config::run(&file),
+        Command::Log(request) => log::run(request),
         Command::Exchange(ExchangeCommand::HashPassword) => hash_password::run(),
+        Command::Exchange(ExchangeCommand::Watch(request)) => watch::run(&request),
     };
     match outcome {
         Ok(code) => code,

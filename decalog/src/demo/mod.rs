@@ -1,8 +1,16 @@
 //! `--demo`: instruments, accounts, and simulated participants that trade through the same FIX door as everyone.
 
+mod participant;
+
 use std::net::SocketAddr;
 
+use tokio::task::JoinSet;
+
+use self::participant::{Listing, Participant, Style};
 use crate::config::{self, Unit};
+
+/// The password of every demo session; `demo.toml` holds its hash.
+const PASSWORD: &str = "demo";
 
 /// Where the doors are.
 #[derive(Clone, Copy, Debug)]
@@ -11,23 +19,89 @@ pub(crate) struct Addresses {
     pub(crate) http: SocketAddr,
 }
 
+/// What the participants trade: the instruments of `demo.toml`, each with its first price in ticks of 0.01 and a usual
+/// quantity in lots.
+const CRYPTO: [Listing; 2] = [
+    Listing { symbol: "BTC-USD", first_price: 9_500_000, quantity: 2_000, quantity_scale: 4 },
+    Listing { symbol: "ETH-USD", first_price: 350_000, quantity: 3_000, quantity_scale: 3 },
+];
+const STOCKS: [Listing; 2] = [
+    Listing { symbol: "ACME", first_price: 12_000, quantity: 100, quantity_scale: 0 },
+    Listing { symbol: "GLOBEX", first_price: 4_500, quantity: 200, quantity_scale: 0 },
+];
+
 /// The demo's units.
 pub(crate) fn units() -> Vec<Unit> {
     config::parse_builtin("demo.toml", include_str!("demo.toml")).exchange.units
 }
 
-/// Running participants.
-pub(crate) struct Participants;
-
-impl Participants {
-    pub(crate) fn stop(self) {}
+/// Running participants; they end when this is dropped.
+pub(crate) struct Participants {
+    _tasks: JoinSet<()>,
 }
 
-pub(crate) fn start(_at: Addresses) -> Participants {
-    Participants
+/// Lets the participants log on and trade. Must be called inside a Tokio runtime.
+pub(crate) fn start(at: Addresses, exchange: &str) -> Participants {
+    let mut tasks = JoinSet::new();
+    for (comp_id, style, listings) in [
+        ("MAKER-CRYPTO", Style::Maker, &CRYPTO),
+        ("TAKER-CRYPTO", Style::Taker, &CRYPTO),
+        ("MAKER-STOCKS", Style::Maker, &STOCKS),
+        ("TAKER-STOCKS", Style::Taker, &STOCKS),
+    ] {
+        tasks.spawn(Participant::new(comp_id, exchange, style, listings).trade(at.fix));
+    }
+    Participants { _tasks: tasks }
 }
 
-/// What to try.
-pub(crate) fn page(at: Addresses) -> String {
-    format!("{at:?}")
+/// What to try, for people who just started the demo.
+pub(crate) fn page(at: Addresses, exchange: &str) -> String {
+    let Addresses { fix, http } = at;
+    format!(
+        "
+The demo trades BTC-USD, ETH-USD, ACME and GLOBEX. What to try:
+
+  Watch a book move        decalog exchange watch BTC-USD --url http://{http}
+  Read it                  curl 'http://{http}/v1/instruments/BTC-USD/book?depth=5'
+                           curl 'http://{http}/v1/instruments/BTC-USD/trades?limit=5'
+  Follow it (WebSocket)    ws://{http}/v1/instruments/BTC-USD/feed
+  The whole API            http://{http}/openapi.json
+
+  Trade with any FIX 4.4 client on {fix}:
+    TargetCompID {exchange}, SenderCompID TRADER   (BTC-USD, ETH-USD), Username trader,   Password {PASSWORD}
+    TargetCompID {exchange}, SenderCompID INVESTOR (ACME, GLOBEX),     Username investor, Password {PASSWORD}
+
+Ctrl-C stops the server; the next start goes on where this one ended.
+"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use decalog_exchange::api::credentials;
+
+    use super::*;
+
+    #[test]
+    fn what_the_participants_trade_is_listed_and_their_password_is_right() {
+        let units = units();
+        for (unit, listings) in units.iter().zip([CRYPTO, STOCKS]) {
+            for listing in listings {
+                let known = unit.instruments.iter().find(|known| known.symbol.as_str() == listing.symbol);
+                let known = known.unwrap_or_else(|| panic!("{} is listed", listing.symbol));
+                assert_eq!(known.tick_size.to_string(), "0.01");
+                assert_eq!(known.lot_size.scale(), u32::from(listing.quantity_scale));
+            }
+            for session in &unit.sessions {
+                assert!(session.username.as_ref().is_some_and(|name| {
+                    name.as_str() == session.comp_id.as_str().to_lowercase()
+                }));
+            }
+        }
+        // One check: all hashes are the same, and a check costs its tens of milliseconds.
+        let hashes: std::collections::BTreeSet<_> =
+            units.iter().flat_map(|unit| &unit.sessions).map(|session| session.password_hash.as_deref()).collect();
+        assert_eq!(hashes.len(), 1);
+        assert!(hashes.into_iter().all(|hash| credentials::verify(PASSWORD, hash.unwrap())));
+    }
 }

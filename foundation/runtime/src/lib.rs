@@ -35,6 +35,7 @@ mod subscription;
 mod switchboard;
 mod system;
 pub mod tables;
+pub mod verify;
 
 pub use config::{Config, Fatal, Make, MakeObserver, OnFatal, Setup};
 pub use decalog_log::{Durability, PartitionId};

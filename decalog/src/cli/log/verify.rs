@@ -1,0 +1,87 @@
+//! `decalog log verify`: every byte is read and checked, then each unit is replayed and compared with the digests that
+//! were written while it ran. Changes nothing.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use decalog_exchange::api::service::unit_of;
+use decalog_exchange::state::Unit;
+use decalog_log::PartitionId;
+use decalog_log::inspect::Verification;
+use decalog_runtime::Make;
+use decalog_runtime::store::FolderStore;
+use decalog_runtime::verify::{ReplayError, Replayed, replay};
+use serde_json::json;
+
+use super::Place;
+use super::records::{is_exchange, partition_name};
+
+/// A partition and what its replay came to.
+type Outcome = (PartitionId, Result<Replayed, ReplayError>);
+
+pub(super) fn run(at: &Place) -> anyhow::Result<ExitCode> {
+    let bytes = at.inspection()?.verify().map_err(|error| at.failure(error))?;
+    // A damaged journal ends where the damage is: a replay would only say so again.
+    let units = if bytes.is_sound() { replay_all(at)? } else { Vec::new() };
+    if at.json {
+        println!("{}", as_json(&bytes, &units));
+    } else {
+        print!("{}", as_text(&bytes, &units));
+    }
+    let good = bytes.is_sound() && units.iter().all(|(_, outcome)| outcome.is_ok());
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn replay_all(at: &Place) -> anyhow::Result<Vec<Outcome>> {
+    let store = FolderStore::new(at.data.join("snapshots"));
+    let make: Make<Unit> = Arc::new(|partition| Unit::new(unit_of(partition)));
+    let stat = at.inspection()?.stat().map_err(|error| at.failure(error))?;
+    let units = stat.partitions.iter().map(|stat| stat.partition).filter(|partition| is_exchange(*partition));
+    units.map(|unit| Ok((unit, replay(at.inspection()?, &store, &make, unit)))).collect()
+}
+
+fn as_json(found: &Verification, units: &[Outcome]) -> serde_json::Value {
+    let units: Vec<_> = units
+        .iter()
+        .map(|(partition, outcome)| match outcome {
+            Ok(replayed) => json!({
+                "partition": partition_name(*partition), "from": replayed.from, "next": replayed.next,
+                "digests_compared": replayed.compared, "state": format!("{:032x}", replayed.state.0),
+            }),
+            Err(error) => json!({ "partition": partition_name(*partition), "error": error.to_string() }),
+        })
+        .collect();
+    json!({
+        "sound": found.is_sound(), "segments": found.segments, "batches": found.batches,
+        "records": found.records, "bytes": found.bytes,
+        "tail": found.tail.as_ref().map(|tail| json!({
+            "segment": tail.segment, "position": tail.position, "bytes": tail.bytes, "what": tail.what.to_string(),
+        })),
+        "damages": found.damages.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "partitions": units,
+    })
+}
+
+fn as_text(found: &Verification, units: &[Outcome]) -> String {
+    let Verification { segments, batches, records, bytes, tail, damages } = found;
+    let mut text = format!("journal: {segments} segments, {batches} batches, {records} records, {bytes} bytes\n");
+    if let Some(tail) = tail {
+        text += &format!(
+            "tail: segment {} at byte {}: {} (being written, or torn: the next start cuts it)\n",
+            tail.segment, tail.position, tail.what
+        );
+    }
+    for damage in damages {
+        text += &format!("DAMAGED: {damage}\n");
+    }
+    for (partition, outcome) in units {
+        let name = partition_name(*partition);
+        text += &match outcome {
+            Ok(Replayed { from, next, compared, state }) => {
+                format!("{name}: replayed {from} to {next}, {compared} digests agree, state {:032x}\n", state.0)
+            }
+            Err(error) => format!("{name}: DIFFERS: {error}\n"),
+        };
+    }
+    text
+}
