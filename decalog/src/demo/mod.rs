@@ -57,11 +57,12 @@ pub(crate) fn start(at: Addresses, exchange: &str) -> Participants {
 /// What to try, for people who just started the demo.
 pub(crate) fn page(at: Addresses, exchange: &str) -> String {
     let Addresses { fix, http } = at;
+    let program = std::env::args().next().unwrap_or_else(|| "decalog".to_owned());
     format!(
         "
 The demo trades BTC-USD, ETH-USD, ACME and GLOBEX. What to try:
 
-  Watch a book move        decalog exchange watch BTC-USD --url http://{http}
+  Watch a book move        {program} exchange watch BTC-USD --url http://{http}
   Read it                  curl 'http://{http}/v1/instruments/BTC-USD/book?depth=5'
                            curl 'http://{http}/v1/instruments/BTC-USD/trades?limit=5'
   Follow it (WebSocket)    ws://{http}/v1/instruments/BTC-USD/feed
@@ -93,14 +94,20 @@ mod tests {
                 assert_eq!(known.lot_size.scale(), u32::from(listing.quantity_scale));
             }
             for session in &unit.sessions {
-                assert!(session.username.as_ref().is_some_and(|name| {
-                    name.as_str() == session.comp_id.as_str().to_lowercase()
-                }));
+                assert!(
+                    session
+                        .username
+                        .as_ref()
+                        .is_some_and(|name| { name.as_str() == session.comp_id.as_str().to_lowercase() })
+                );
             }
         }
         // One check: all hashes are the same, and a check costs its tens of milliseconds.
-        let hashes: std::collections::BTreeSet<_> =
-            units.iter().flat_map(|unit| &unit.sessions).map(|session| session.password_hash.as_deref()).collect();
+        let hashes: std::collections::BTreeSet<_> = units
+            .iter()
+            .flat_map(|unit| &unit.sessions)
+            .map(|session| session.password_hash.as_deref())
+            .collect();
         assert_eq!(hashes.len(), 1);
         assert!(hashes.into_iter().all(|hash| credentials::verify(PASSWORD, hash.unwrap())));
     }

@@ -174,7 +174,11 @@ impl Participant {
             side,
             symbol: listing.symbol,
             text: None,
-            time_in_force: Some(if price.is_some() { TimeInForce::Day } else { TimeInForce::ImmediateOrCancel }),
+            time_in_force: Some(if price.is_some() {
+                TimeInForce::Day
+            } else {
+                TimeInForce::ImmediateOrCancel
+            }),
             transact_time: now(),
             stop_px: None,
             min_qty: None,

@@ -1,7 +1,7 @@
 //! Records as an operator reads them: which system's, when, and the command in words. Password hashes are left out.
 
 use decalog_exchange::api::service::{SYSTEM, unit_of};
-use decalog_exchange::command::Command;
+use decalog_exchange::command::{Command, FixMessage};
 use decalog_log::PartitionId;
 use decalog_runtime::Wire;
 use decalog_runtime::record::{Own, split};
@@ -70,6 +70,11 @@ fn command(kind: u16, version: u16, body: &[u8]) -> String {
                 *hash = "(not shown)".to_owned();
             }
             format!("{:?}", Command::InstallSession(setup))
+        }
+        Ok(Command::Fix(FixMessage { session, connection, inbound })) => {
+            let (seq, dup) = (inbound.header.seq, if inbound.header.poss_dup { " PossDup" } else { "" });
+            let body = &inbound.body;
+            format!("FIX session {} connection {} MsgSeqNum {seq}{dup} {body:?}", session.0, connection.0)
         }
         Ok(command) => format!("{command:?}"),
         Err(error) => error.to_string(),

@@ -33,7 +33,8 @@ pub(super) fn run(data: &Path, record: &Record) -> anyhow::Result<ExitCode> {
     let log = EmbeddedLog::open(&journal, Options::default())
         .map_err(|error| Failure::Log { data: data.to_owned(), error })?;
     let partitions = log.partitions();
-    let Some(partition) = partitions.iter().copied().find(|it| partition_name(*it) == record.partition) else {
+    let Some(partition) = partitions.iter().copied().find(|it| partition_name(*it) == record.partition)
+    else {
         let known: Vec<_> = partitions.into_iter().map(partition_name).collect();
         bail!("no partition {} in {}; there are: {}", record.partition, data.display(), known.join(", "));
     };

@@ -64,7 +64,8 @@ fn as_json(found: &Verification, units: &[Outcome]) -> serde_json::Value {
 
 fn as_text(found: &Verification, units: &[Outcome]) -> String {
     let Verification { segments, batches, records, bytes, tail, damages } = found;
-    let mut text = format!("journal: {segments} segments, {batches} batches, {records} records, {bytes} bytes\n");
+    let mut text =
+        format!("journal: {segments} segments, {batches} batches, {records} records, {bytes} bytes\n");
     if let Some(tail) = tail {
         text += &format!(
             "tail: segment {} at byte {}: {} (being written, or torn: the next start cuts it)\n",
@@ -78,7 +79,10 @@ fn as_text(found: &Verification, units: &[Outcome]) -> String {
         let name = partition_name(*partition);
         text += &match outcome {
             Ok(Replayed { from, next, compared, state }) => {
-                format!("{name}: replayed {from} to {next}, {compared} digests agree, state {:032x}\n", state.0)
+                format!(
+                    "{name}: replayed {from} to {next}, {compared} digests agree, state {:032x}\n",
+                    state.0
+                )
             }
             Err(error) => format!("{name}: DIFFERS: {error}\n"),
         };

@@ -14,9 +14,24 @@ const BAR: usize = 24;
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub(super) enum FeedMessage {
-    Snapshot { symbol: String, sequence: u64, bids: Vec<Level>, asks: Vec<Level> },
-    Level { sequence: u64, side: Side, #[serde(flatten)] level: Level },
-    Trade { sequence: u64, price: String, quantity: String, aggressor: Side },
+    Snapshot {
+        symbol: String,
+        sequence: u64,
+        bids: Vec<Level>,
+        asks: Vec<Level>,
+    },
+    Level {
+        sequence: u64,
+        side: Side,
+        #[serde(flatten)]
+        level: Level,
+    },
+    Trade {
+        sequence: u64,
+        price: String,
+        quantity: String,
+        aggressor: Side,
+    },
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -49,7 +64,10 @@ impl Picture {
     pub(super) fn take(slot: &mut Option<Self>, message: FeedMessage) -> anyhow::Result<&Self> {
         if let FeedMessage::Snapshot { symbol, sequence, bids, asks } = message {
             let side = |levels: Vec<Level>| {
-                levels.into_iter().map(|level| Ok((digits(&level.price)?, level))).collect::<anyhow::Result<_>>()
+                levels
+                    .into_iter()
+                    .map(|level| Ok((digits(&level.price)?, level)))
+                    .collect::<anyhow::Result<_>>()
             };
             return Ok(slot.insert(Self {
                 symbol,
@@ -108,7 +126,11 @@ impl Picture {
             let filled = usize::try_from(size(level) * BAR as i128 / largest).unwrap_or(BAR);
             let Level { price, quantity, orders } = level;
             // Writing into a String cannot fail.
-            let _ = writeln!(text, "{on}{price:>16}{off} {quantity:>16} {orders:>4}  {on}{}{off}", "▇".repeat(filled));
+            let _ = writeln!(
+                text,
+                "{on}{price:>16}{off} {quantity:>16} {orders:>4}  {on}{}{off}",
+                "▇".repeat(filled)
+            );
         };
         asks.iter().rev().for_each(|level| line(level, Side::Ask));
         bids.iter().for_each(|level| line(level, Side::Bid));

@@ -25,6 +25,9 @@ use crate::value::Symbol;
 /// The exchange's number among the systems: the high half of its partitions' ids.
 pub const SYSTEM: u16 = 1;
 
+/// How many of the latest records are searched for trades at start: bounds what a restart costs.
+const TRADE_HISTORY_RECORDS: u64 = 100_000;
+
 /// Everything the exchange is started with.
 pub struct Plan {
     /// The log that holds its partitions.
@@ -129,7 +132,9 @@ impl Exchange {
         for (mut wanted, partition) in plan.units.into_iter().zip(system.partitions()) {
             configure(&mut wanted, partition)?;
             sessions.push((partition.clone(), wanted.sessions));
-            followers.push((partition.clone(), list(partition, plan.public, &mut market)?));
+            let from = list(partition, plan.public, &mut market)?;
+            remember_trades(partition, from, &market)?;
+            followers.push((partition.clone(), from));
         }
         let market = Arc::new(market);
         for (partition, from) in followers {
@@ -229,6 +234,28 @@ fn list(partition: &Partition<Unit>, public: Public, market: &mut Market) -> Res
     let listings = listings.map_err(|error| Failure::Read { unit, error })?;
     market.add_unit(unit, listings.seen, listings.value);
     Ok(listings.seen)
+}
+
+/// Fills the pictures with the trades of the latest records before `upto`.
+fn remember_trades(partition: &Partition<Unit>, upto: u64, market: &Market) -> Result<(), Failure> {
+    let unit = unit_of(partition.id());
+    let asked = Address::of_record(upto.saturating_sub(TRADE_HISTORY_RECORDS));
+    let subscribed = match partition.subscribe(asked) {
+        Err(SubscriptionError::CursorTooOld { oldest, .. }) => partition.subscribe(oldest),
+        subscribed => subscribed,
+    };
+    let mut events = subscribed.map_err(|error| Failure::Follow { unit, error })?;
+    while let Some(published) = events.try_next().map_err(|error| Failure::Follow { unit, error })? {
+        if published.address.offset >= upto {
+            break;
+        }
+        if let Some((symbol, Numbered { change: Change::Trade(trade), .. })) = public(&published.event)
+            && let Some(listing) = market.listing(&symbol.to_text())
+        {
+            listing.picture.remember(trade);
+        }
+    }
+    Ok(())
 }
 
 fn depth(unit: &Unit, symbol: Symbol) -> Depth {

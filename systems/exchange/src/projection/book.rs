@@ -124,6 +124,11 @@ impl Picture {
         Ok(())
     }
 
+    /// Adds a trade that is older than the picture: from the history, oldest first, before the first change.
+    pub fn remember(&self, trade: PublicTrade) {
+        self.lock().push_trade(trade);
+    }
+
     /// The best `limit` levels of each side.
     pub fn depth(&self, limit: usize) -> Depth {
         self.lock().depth(limit)
@@ -157,13 +162,15 @@ impl Inner {
                     levels.insert(level.price.mantissa, level);
                 }
             }
-            Change::Trade(trade) => {
-                if self.trades.len() >= self.trades_kept {
-                    self.trades.pop_front();
-                }
-                self.trades.push_back(trade);
-            }
+            Change::Trade(trade) => self.push_trade(trade),
         }
+    }
+
+    fn push_trade(&mut self, trade: PublicTrade) {
+        if self.trades.len() >= self.trades_kept {
+            self.trades.pop_front();
+        }
+        self.trades.push_back(trade);
     }
 
     fn depth(&self, limit: usize) -> Depth {

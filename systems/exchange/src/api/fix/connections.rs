@@ -45,11 +45,6 @@ impl Connections {
         }
     }
 
-    /// Whether none is open.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.lock().is_empty()
-    }
-
     fn lock(&self) -> MutexGuard<'_, BTreeMap<ConnectionId, Arc<Connection>>> {
         // A map of handles is whole after any panic.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)

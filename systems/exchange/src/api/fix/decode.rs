@@ -178,3 +178,6 @@ fn first(tags: &[(u16, bool)]) -> u32 {
 fn char(wire: &'static str) -> u8 {
     wire.as_bytes()[0]
 }
+
+#[cfg(test)]
+mod tests;

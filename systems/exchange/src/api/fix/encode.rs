@@ -201,3 +201,6 @@ fn exec_id(out: &mut Body<'_>, tag: u16, id: ExecId) {
 fn decimal(value: Decimal) -> FixDecimal {
     FixDecimal::new(value.mantissa, value.scale)
 }
+
+#[cfg(test)]
+mod tests;

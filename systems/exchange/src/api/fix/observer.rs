@@ -145,7 +145,10 @@ impl Observer<Unit> for Writer {
     }
 
     fn stopped(&mut self, error: &SubmitError) {
-        tracing::error!(%error, "the unit stops: its FIX connections are closed");
+        match error {
+            SubmitError::Closed(_) => tracing::debug!("the unit is shut down"),
+            error => tracing::error!(%error, "the unit stops: its FIX connections are closed"),
+        }
         self.flush();
         self.connections.cut_all();
     }
