@@ -34,7 +34,7 @@ pub(crate) struct Site {
 impl Site {
     pub(crate) fn new() -> Self {
         let directory = TempDir::new().expect("a temporary directory");
-        let example = include_str!("../../decalog.example.toml");
+        let example = include_str!("../../../decalog.example.toml");
         let hash =
             example.lines().find(|line| line.starts_with("password_hash")).expect("the example has a hash");
         let text = format!(
