@@ -7,6 +7,8 @@ mod market_data;
 mod oracle;
 mod order_entry;
 mod order_states;
+mod random_trading;
 mod refusals;
 mod sessions;
 mod snapshots;
+mod witness;

@@ -13,8 +13,8 @@ use crate::desk::{ALICE, BOB, BOTH, Desk, SECOND, buy, messages, text};
 /// An order as the oracle keeps it. Prices in cents, quantities in units.
 #[derive(Clone, Debug)]
 pub(crate) struct Kept {
-    session: SessionId,
-    name: String,
+    pub(crate) session: SessionId,
+    pub(crate) name: String,
     is_buy: bool,
     price: i64,
     lasts: bool,
@@ -29,6 +29,7 @@ pub(crate) struct Kept {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Oracle {
     pub(crate) orders: Vec<Kept>,
+    /// The order that each name of the day names; `usize::MAX`: none.
     names: BTreeMap<(SessionId, String), usize>,
     places: u64,
     /// Price and quantity of each.
@@ -42,8 +43,8 @@ impl Oracle {
 
     /// The live order of that newest name.
     fn live(&self, session: SessionId, name: &str) -> Option<usize> {
-        self.find(session, name)
-            .filter(|it| self.orders[*it].status.is_live() && self.orders[*it].name == name)
+        let it = self.find(session, name)?;
+        self.orders.get(it).filter(|kept| kept.status.is_live() && kept.name == name).map(|_| it)
     }
 
     fn open(&self, it: usize) -> i64 {
@@ -158,6 +159,11 @@ impl Oracle {
             self.orders[it].place = self.places;
             self.match_in(it, price);
         }
+    }
+
+    /// A name that was used for what is not in this book.
+    pub(crate) fn take_name(&mut self, session: SessionId, name: &str) {
+        self.names.entry((session, name.to_owned())).or_insert(usize::MAX);
     }
 
     pub(crate) fn end_day(&mut self) {

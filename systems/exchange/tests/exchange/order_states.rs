@@ -200,3 +200,51 @@ fn check_average(report: &ExecutionReport, known: &Known) {
     let error = (i128::from(report.avg_px.mantissa) * cum - known.paid * finer).abs();
     assert!(error * 2 <= cum, "AvgPx {} is not {} / {cum}: {report:?}", report.avg_px, known.paid);
 }
+
+/// A report that says something else than what was is noticed: the rules are not there for show.
+#[test]
+fn every_rule_notices_its_breach() {
+    use crate::desk::{ALICE, BOB, Desk, buy, sell};
+
+    let mut desk = Desk::logged_on();
+    let mut good = desk.place(ALICE, sell("s1", "100", "100.00"));
+    good.extend(desk.place(BOB, buy("b1", "30", "100.05")));
+    good.extend(desk.replace(ALICE, "s1", sell("s2", "90", "100.00")));
+    let before_cancel = good.len();
+    good.extend(desk.cancel(ALICE, "c1", "s2", Side::Sell));
+    let notices = |events: &[Event]| {
+        let first_seqs = BTreeMap::from([(ALICE, 2), (BOB, 2)]);
+        let mut states = OrderStates { next_seq: first_seqs, ..OrderStates::default() };
+        let looked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            events.iter().for_each(|event| states.see(event));
+            states.end_of_record();
+        }));
+        looked.is_err()
+    };
+    assert!(!notices(&good), "the good history is good");
+    type Spoil = fn(&mut ExecutionReport);
+    let spoils: [(&str, Spoil); 9] = [
+        ("LeavesQty", |it| it.leaves_qty.mantissa += 10),
+        ("CumQty", |it| it.cum_qty.mantissa += 10),
+        ("AvgPx", |it| it.avg_px.mantissa += 1),
+        ("OrderQty", |it| it.order_qty.as_mut().expect("a quantity").mantissa += 10),
+        ("OrdStatus", |it| it.ord_status = OrdStatus::Expired),
+        ("ExecType", |it| it.exec_type = ExecType::Expired),
+        ("ExecID", |it| it.exec_id.number = 0),
+        ("ClOrdID", |it| it.cl_ord_id = ClOrdId::cut("other")),
+        ("OrigClOrdID", |it| it.orig_cl_ord_id = ClOrdId::cut("other")),
+    ];
+    for (what, spoil) in spoils {
+        let mut bad = good.clone();
+        for event in &mut bad {
+            let Event::Fix(Outbound { message: Message::Execution(report), .. }) = event else { continue };
+            spoil(report);
+        }
+        assert!(notices(&bad), "{what} goes unnoticed");
+    }
+    for place in 0..before_cancel {
+        let mut bad = good.clone();
+        bad.remove(place);
+        assert!(notices(&bad), "event {place} is missing unnoticed: {:?}", good[place]);
+    }
+}
