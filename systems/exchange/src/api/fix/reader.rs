@@ -246,6 +246,10 @@ fn submit(door: &Door, connection: &Connection, command: &Command, urgent: bool)
                 std::thread::sleep(pause);
                 pause = (pause * 2).min(longest);
             }
+            Err(SubmitError::DiskFull(_)) => {
+                door.shortage.notice();
+                return Ok(());
+            }
             taken => return taken,
         }
     }
