@@ -15,6 +15,7 @@ mod events;
 pub mod harness;
 mod hub;
 mod inlet;
+pub mod inspect;
 mod journal;
 mod ledger;
 pub mod machine;

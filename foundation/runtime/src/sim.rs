@@ -30,6 +30,9 @@ pub struct Plan {
     pub actions: u32,
     /// What an answer promises.
     pub durability: Durability,
+    /// A journal on a disk of its own for each partition, instead of one for all: what one disk keeps in a power cut
+    /// and what another keeps have nothing to do with each other then.
+    pub journal_each: bool,
 }
 
 /// What a simulation went through.
@@ -136,8 +139,8 @@ fn shrink<S: Simulated>(
 fn draw_survival(random: &mut fastrand::Rng) -> Option<Survival> {
     match random.u32(0..4) {
         0 => None,
-        1 => Some(Survival::Nothing),
-        2 => Some(Survival::Bytes(random.u64(0..20_000))),
+        1 if random.bool() => Some(Survival::Nothing),
+        1 | 2 => Some(Survival::Bytes(random.u64(0..2000))),
         _ => Some(Survival::Scattered(random.u64(..))),
     }
 }
@@ -154,9 +157,9 @@ fn draw<S: Simulated>(
             let step = scenario.step(random, world.machine(partition));
             Action::Submit { partition, step, repeat: random.u32(0..8) == 0 }
         }
-        45..65 => Action::Write { partition },
-        65..75 => Action::Sync,
-        75..98 => Action::Run { partition, fate: random.u64(..) },
+        45..67 => Action::Write { partition },
+        67..72 => Action::Sync,
+        72..98 => Action::Run { partition, fate: random.u64(..) },
         _ => Action::Snapshot { partition },
     }
 }

@@ -82,11 +82,12 @@ struct Memory<S: Scenario> {
 pub(super) struct World<S: Simulated> {
     scenario: S,
     plan: Plan,
-    disk: SimDisk,
+    disks: Vec<SimDisk>,
     store: MemoryStore,
     clock: Arc<SimClock>,
     make: Make<S::Machine>,
-    log: Option<Arc<Journal>>,
+    /// One, or one for each partition; none between two lives.
+    logs: Vec<Arc<Journal>>,
     nodes: Vec<Node<S>>,
     memory: Vec<Memory<S>>,
     skips: Skips,
@@ -105,11 +106,11 @@ impl<S: Simulated> World<S> {
         let mut world = World {
             scenario: scenario.clone(),
             plan,
-            disk: SimDisk::new(),
+            disks: (0..if plan.journal_each { plan.partitions } else { 1 }).map(|_| SimDisk::new()).collect(),
             store: MemoryStore::new(),
             clock: Arc::new(SimClock::new(scenario.start())),
             make: Arc::new(move |id| maker.machine_of(id)),
-            log: None,
+            logs: Vec::new(),
             nodes: Vec::new(),
             memory: (0..plan.partitions).map(|_| memory()).collect(),
             skips: Skips::default(),
@@ -131,13 +132,19 @@ impl<S: Simulated> World<S> {
         self.nodes[index].core.replica.as_ref().expect("act reports bugs at once")
     }
 
-    fn log(&self) -> &Arc<Journal> {
-        self.log.as_ref().expect("the log is open while the world lives")
+    fn log(&self, index: usize) -> &Arc<Journal> {
+        &self.logs[index % self.logs.len()]
     }
 
     fn history(&self, index: usize) -> History<'_, S::Machine> {
         let partition = id_of(index);
-        History { partition, log: &**self.log(), store: &self.store, make: &self.make, skips: &self.skips }
+        History {
+            partition,
+            log: &**self.log(index),
+            store: &self.store,
+            make: &self.make,
+            skips: &self.skips,
+        }
     }
 
     /// Does one thing and checks what must hold after it.
@@ -202,8 +209,9 @@ impl<S: Simulated> World<S> {
     }
 
     fn sync(&mut self) -> Result<(), String> {
-        self.log().sync_step().map_err(|error| error.to_string())?;
-        self.log().chore_step().map_err(|error| error.to_string())?;
+        for log in &self.logs {
+            log.sync_step().and_then(|_| log.chore_step()).map_err(|error| error.to_string())?;
+        }
         for node in &mut self.nodes {
             let (durable, synced) = node.marks.get();
             node.core.advance(durable, synced);
@@ -311,7 +319,7 @@ impl<S: Simulated> World<S> {
             return Ok(());
         }
         copy_state(&self.history(index), offset, digest).map_err(|error| error.to_string())?;
-        forget_old(&**self.log(), &self.store, id_of(index), KEEP_SNAPSHOTS)
+        forget_old(&**self.log(index), &self.store, id_of(index), KEEP_SNAPSHOTS)
             .map_err(|error| error.to_string())?;
         self.report.snapshots += 1;
         Ok(())
@@ -327,20 +335,26 @@ impl<S: Simulated> World<S> {
             }
         }
         self.nodes.clear();
-        match survival {
-            Some(survival) => self.disk.crash(survival),
-            None => self.disk.kill(),
+        for (disk, number) in self.disks.iter().zip(0_u64..) {
+            // Disks do not agree on what they keep.
+            match survival {
+                Some(Survival::Bytes(bytes)) => disk.crash(Survival::Bytes(bytes * (number * 7 + 1) % 2000)),
+                Some(Survival::Scattered(seed)) => disk.crash(Survival::Scattered(seed.wrapping_add(number))),
+                Some(Survival::Nothing) => disk.crash(Survival::Nothing),
+                None => disk.kill(),
+            }
         }
-        self.log = None;
+        self.logs.clear();
         self.report.crashes += 1;
         self.start()
     }
 
     /// Recovers every partition and checks that nothing promised is missing.
     fn start(&mut self) -> Result<(), String> {
-        let options = Options { segment_bytes: 64 << 10, ..Options::small() };
-        let log = Journal::open(Arc::new(self.disk.clone()), options);
-        self.log = Some(Arc::new(log.map_err(|error| format!("the log does not open: {error}"))?));
+        for disk in &self.disks {
+            let log = Journal::open(Arc::new(disk.clone()), Options::small());
+            self.logs.push(Arc::new(log.map_err(|error| format!("the log does not open: {error}"))?));
+        }
         for index in 0..usize::from(self.plan.partitions) {
             let node = self.recover(index).map_err(|error| format!("partition {index}: {error}"))?;
             self.nodes.push(node);
@@ -351,8 +365,10 @@ impl<S: Simulated> World<S> {
     fn recover(&mut self, index: usize) -> Result<Node<S>, String> {
         let id = id_of(index);
         let marks = Arc::new(Marks::default());
-        let extent =
-            self.log().open(id, self.plan.durability, marks.clone()).map_err(|error| error.to_string())?;
+        let extent = self
+            .log(index)
+            .open(id, self.plan.durability, marks.clone())
+            .map_err(|error| error.to_string())?;
         self.check_records(index, extent.next)?;
         let history = self.history(index);
         let mut replica = history.restore(u64::MAX).map_err(|error| error.to_string())?;
@@ -381,7 +397,7 @@ impl<S: Simulated> World<S> {
         let limits = Limits { tail_bytes: 1 << 20, lag: u64::MAX };
         let core = Core::new(Parts {
             id,
-            log: self.log().clone(),
+            log: self.log(index).clone(),
             clock: self.clock.clone(),
             hub: Arc::new(Hub::new(limits, None, replica.ledger.applied)),
             replica,
@@ -405,8 +421,8 @@ impl<S: Simulated> World<S> {
         memory.written.truncate(usize::try_from(next).map_err(|error| error.to_string())?);
         memory.once.retain(|_, offset| *offset < next);
         let written = &self.memory[index].written;
-        let first = self.log().extent(id_of(index)).map_or(0, |extent| extent.first);
-        let mut reader = self.log().read(id_of(index), first).map_err(|error| error.to_string())?;
+        let first = self.log(index).extent(id_of(index)).map_or(0, |extent| extent.first);
+        let mut reader = self.log(index).read(id_of(index), first).map_err(|error| error.to_string())?;
         while let Some(batch) = reader.next().map_err(|error| error.to_string())? {
             for (offset, record) in batch.records() {
                 if written.get(usize::try_from(offset).unwrap_or(usize::MAX)) != Some(&Digest::of(record)) {
@@ -447,7 +463,7 @@ impl<S: Simulated> World<S> {
     }
 
     fn ask_oracle(&mut self, index: usize) -> Result<(), String> {
-        let first = self.log().extent(id_of(index)).map_or(0, |extent| extent.first);
+        let first = self.log(index).extent(id_of(index)).map_or(0, |extent| extent.first);
         let history = self.history(index);
         let mut oracle = history.oldest(first).map_err(|error| error.to_string())?;
         let end = self.replica(index).ledger.applied;

@@ -20,6 +20,8 @@ pub enum Command {
     Close { account: u64 },
     /// Move points to an account of another partition.
     Send { account: u64, points: u64, to: u32 },
+    /// Points that another partition sent.
+    Receive { account: u64, points: u64 },
     /// A bug.
     Explode,
 }
@@ -74,6 +76,10 @@ pub struct Ledger {
     /// (when, number) → (account, points).
     holds: BTreeMap<(i64, u64), (u64, u64)>,
     made: u64,
+    /// Points ever sent to other partitions, and received from them.
+    sent: (u64, u64),
+    /// Points ever deposited less those taken by closing and sending: what must be there.
+    given: u64,
     /// Not part of the state: makes two replicas differ, for the tests that must notice.
     #[serde(skip)]
     pub skew: u64,
@@ -97,6 +103,14 @@ impl Ledger {
 
     pub fn total(&self) -> u64 {
         self.accounts.values().sum::<u64>() + self.held()
+    }
+
+    pub fn sent(&self) -> (u64, u64) {
+        self.sent
+    }
+
+    pub fn given(&self) -> u64 {
+        self.given
     }
 
     pub fn holders(&self) -> BTreeSet<u64> {
@@ -123,6 +137,15 @@ impl StateMachine for Ledger {
             Command::Deposit { account, points } => {
                 let has = self.accounts.entry(account).or_default();
                 *has += points + self.skew;
+                self.given += points + self.skew;
+                changed(account, *has);
+                Reply::Points(*has)
+            }
+            Command::Receive { account, points } => {
+                let has = self.accounts.entry(account).or_default();
+                *has += points;
+                self.given += points;
+                self.sent.1 += points;
                 changed(account, *has);
                 Reply::Points(*has)
             }
@@ -142,6 +165,7 @@ impl StateMachine for Ledger {
                 }
                 match self.accounts.remove(&account) {
                     Some(points) => {
+                        self.given -= points;
                         out.emit(Event::Closed { account });
                         Reply::Points(points)
                     }
@@ -151,7 +175,9 @@ impl StateMachine for Ledger {
             Command::Send { account, points, to } => match self.take(account, points) {
                 Ok(left) => {
                     changed(account, left);
-                    out.send(PartitionId(to), at.bucket, &Command::Deposit { account, points }, at.rules);
+                    self.given -= points;
+                    self.sent.0 += points;
+                    out.send(PartitionId(to), at.bucket, &Command::Receive { account, points }, at.rules);
                     Reply::Points(left)
                 }
                 Err(refusal) => refusal,
@@ -173,22 +199,30 @@ impl StateMachine for Ledger {
 
     fn snapshot(&self, out: &mut dyn Write) -> std::io::Result<()> {
         let mut bytes = Vec::new();
-        pack(&(&self.accounts, self.holds.iter().collect::<Vec<_>>(), self.made), &mut bytes);
+        pack(
+            &(&self.accounts, self.holds.iter().collect::<Vec<_>>(), self.made, self.given, self.sent),
+            &mut bytes,
+        );
         out.write_all(&bytes)
     }
 
     fn restore(&mut self, from: &mut dyn Read) -> std::io::Result<()> {
         let mut bytes = Vec::new();
         from.read_to_end(&mut bytes)?;
-        type Parts = (BTreeMap<u64, u64>, Vec<((i64, u64), (u64, u64))>, u64);
-        let (accounts, holds, made): Parts = unpack(0, 0, &bytes).map_err(std::io::Error::other)?;
-        (self.accounts, self.holds, self.made) = (accounts, holds.into_iter().collect(), made);
+        type Parts = (BTreeMap<u64, u64>, Vec<((i64, u64), (u64, u64))>, u64, u64, (u64, u64));
+        let (accounts, holds, made, given, sent): Parts =
+            unpack(0, 0, &bytes).map_err(std::io::Error::other)?;
+        (self.accounts, self.holds) = (accounts, holds.into_iter().collect());
+        (self.made, self.given, self.sent) = (made, given, sent);
         Ok(())
     }
 
     fn digest(&self) -> Digest {
         let mut bytes = Vec::new();
-        pack(&(&self.accounts, self.holds.iter().collect::<Vec<_>>(), self.made), &mut bytes);
+        pack(
+            &(&self.accounts, self.holds.iter().collect::<Vec<_>>(), self.made, self.given, self.sent),
+            &mut bytes,
+        );
         Digest::of(&bytes)
     }
 }

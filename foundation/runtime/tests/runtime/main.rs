@@ -6,13 +6,19 @@
 //! * `delivery`: messages between partitions.
 //! * `properties`: the harness, and what it must find.
 //! * `restart`: replay, snapshots, digests, skips, halts, clocks.
+//! * `simulation`: crashes from a seed.
+//! * `inspection`: describing and verifying a log.
+//! * `sabotaged`: negative controls.
 //! * `disk`: a full disk and a failed sync.
 
 mod commands;
 mod delivery;
 mod disk;
 mod events;
+mod inspection;
 mod ledger;
 mod properties;
 mod restart;
+mod sabotaged;
+mod simulation;
 mod stand;

@@ -7,7 +7,7 @@ use decalog_runtime::{Digest, Origin, Outbox, Stamp, StateMachine, Timestamp};
 
 use crate::ledger::{Command, Event, Ledger, Reply};
 
-const PLAN: Plan = Plan { seed: 1, histories: 20, length: 200 };
+pub const PLAN: Plan = Plan { seed: 1, histories: 20, length: 200 };
 
 /// Random flows over few accounts, so that they meet.
 pub struct Flows;
@@ -32,6 +32,7 @@ fn name(command: &Command) -> &'static str {
         Command::Hold { .. } => "hold",
         Command::Close { .. } => "close",
         Command::Send { .. } => "send",
+        Command::Receive { .. } => "receive",
         Command::Explode => "explode",
     }
 }
