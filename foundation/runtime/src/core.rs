@@ -14,7 +14,7 @@ use zerocopy::little_endian::{I64, U32};
 use crate::clock::{Clock, Guard};
 use crate::config::Fatal;
 use crate::delivery::Posted;
-use crate::error::{Halt, SubmitError};
+use crate::error::{Bug, Halt, SubmitError};
 use crate::hub::Hub;
 use crate::inlet::{Entry, Intake, Waiter};
 use crate::machine::{StateMachine, Timestamp};
@@ -53,6 +53,8 @@ pub(crate) struct Core<M: StateMachine> {
     /// `None` from a bug until the state is rebuilt.
     pub(crate) replica: Option<Replica<M>>,
     pub(crate) halt: Option<Halt>,
+    /// The tables have failed: nothing more is applied.
+    pub(crate) failure: Option<Fatal>,
     /// As of the last record written, which may not be applied yet.
     next: u64,
     stamp: Timestamp,
@@ -109,6 +111,7 @@ impl<M: StateMachine> Core<M> {
             synced: extent.synced,
             replica: Some(replica),
             halt: None,
+            failure: None,
             flight: VecDeque::new(),
             builders: Vec::new(),
             spent: Vec::new(),
@@ -309,16 +312,28 @@ impl<M: StateMachine> Core<M> {
     /// `replica` empty.
     pub(crate) fn apply_ready(&mut self) -> bool {
         let mut applied = false;
-        while self.halt.is_none() && self.flight.front().is_some_and(|flight| flight.end() <= self.durable) {
+        while self.halt.is_none()
+            && self.failure.is_none()
+            && self.flight.front().is_some_and(|flight| flight.end() <= self.durable)
+        {
             let flight = self.flight.pop_front().expect("a front");
             self.apply_flight(flight);
             applied = true;
         }
+        self.persist();
         if applied && self.halt.is_none() {
             let applied = self.applied();
             tell(&mut self.observer, |observer| observer.batch_end(applied));
         }
         applied
+    }
+
+    /// Hands over to the tables what is on the device.
+    fn persist(&mut self) {
+        let Some(replica) = self.replica.as_mut().filter(|replica| replica.backing.is_some()) else { return };
+        if let Err(error) = replica.persist(self.synced) {
+            self.failure = Some(Fatal::Tables { partition: self.id, reason: error.to_string() });
+        }
     }
 
     fn apply_flight(&mut self, flight: Flight<M>) {
@@ -351,9 +366,14 @@ impl<M: StateMachine> Core<M> {
         }
         match bug {
             None => {
+                replica.seal();
                 self.builders.push(batch);
                 intake.clear();
                 self.spent.push(intake);
+            }
+            Some((_, Bug::Tables(reason))) => {
+                self.flight.push_front(Flight { first, batch, intake });
+                self.failure = Some(Fatal::Tables { partition: self.id, reason });
             }
             Some((offset, bug)) => {
                 let halt = Halt { partition: self.id, offset, reason: bug.to_string().into() };
@@ -418,7 +438,9 @@ impl<M: StateMachine> Core<M> {
     /// Whether a message or an acknowledgement waits for the device.
     pub(crate) fn awaits_sync(&self) -> bool {
         let newest = self.replica.as_ref().and_then(|replica| replica.ledger.post.newest());
-        !self.owed.is_empty() || newest.is_some_and(|offset| offset >= self.synced)
+        let tables = self.replica.as_ref().is_some_and(|replica| replica.backing.is_some());
+        let waits = tables && self.applied() > self.synced;
+        waits || !self.owed.is_empty() || newest.is_some_and(|offset| offset >= self.synced)
     }
 
     /// Acknowledgements whose messages are on the device here: (source, everything up to this sequence).

@@ -161,6 +161,9 @@ impl<M: StateMachine> Driver<M> {
             self.core.append_own(Own::Tick, 0, &[])?;
             self.core.apply_ready();
         }
+        if let Some(failure) = self.core.failure.take() {
+            return Err(failure);
+        }
         if self.core.halt.is_some() && self.core.replica.is_none() {
             self.rebuild();
         }

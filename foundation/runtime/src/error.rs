@@ -187,6 +187,9 @@ pub enum Bug {
     /// The record is not what its kind and version promise.
     #[error(transparent)]
     Undecodable(#[from] DecodeError),
+    /// No bug, but a failure of the environment: the tables could not be read.
+    #[error("the tables have failed: {0}")]
+    Tables(String),
     /// The record was appended under other rules than are in force.
     #[error("the record was appended under rules {record}, in force are {state}")]
     Rules {

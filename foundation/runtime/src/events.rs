@@ -79,8 +79,8 @@ pub enum SubscriptionError {
 
 /// An event's bytes within a record's frame: kind u16, version u16, length u32, body.
 pub(crate) const EVENT_PREFIX_BYTES: usize = 8;
-/// A record's frame: offset u64, stamp i64, number of events u32, bytes of events u32, then the events.
-pub(crate) const FRAME_PREFIX_BYTES: usize = 24;
+/// A record's frame: offset u64, stamp i64, bytes of events u32, then the events.
+pub(crate) const FRAME_PREFIX_BYTES: usize = 20;
 
 /// Appends an event to a frame.
 pub(crate) fn encode_event<E: Wire>(event: &E, rules: u32, out: &mut Vec<u8>) {
@@ -99,7 +99,6 @@ pub(crate) fn encode_event<E: Wire>(event: &E, rules: u32, out: &mut Vec<u8>) {
 pub(crate) struct Frame<'a> {
     pub(crate) offset: u64,
     pub(crate) time: Timestamp,
-    pub(crate) count: u32,
     pub(crate) events: &'a [u8],
 }
 
@@ -107,12 +106,11 @@ impl<'a> Frame<'a> {
     /// Splits the first frame off; `None` when there is no whole one.
     pub(crate) fn split(bytes: &'a [u8]) -> Option<(Frame<'a>, &'a [u8])> {
         let (front, rest) = bytes.split_at_checked(FRAME_PREFIX_BYTES)?;
-        let length = u32::from_le_bytes(front[20..24].try_into().ok()?) as usize;
+        let length = u32::from_le_bytes(front[16..20].try_into().ok()?) as usize;
         let (events, rest) = rest.split_at_checked(length)?;
         let frame = Frame {
             offset: u64::from_le_bytes(front[0..8].try_into().ok()?),
             time: Timestamp(i64::from_le_bytes(front[8..16].try_into().ok()?)),
-            count: u32::from_le_bytes(front[16..20].try_into().ok()?),
             events,
         };
         Some((frame, rest))
@@ -138,14 +136,12 @@ pub(crate) fn begin_frame(offset: u64, time: Timestamp, out: &mut Vec<u8>) -> us
     let at = out.len();
     out.extend_from_slice(&offset.to_le_bytes());
     out.extend_from_slice(&time.0.to_le_bytes());
-    out.extend_from_slice(&[0; 8]);
+    out.extend_from_slice(&[0; 4]);
     at
 }
 
-/// Writes the number of events into the frame that begins at `at`.
-pub(crate) fn finish_frame(at: usize, count: usize, out: &mut [u8]) {
+/// Writes the length of the events into the frame that begins at `at`.
+pub(crate) fn finish_frame(at: usize, out: &mut [u8]) {
     let length = u32::try_from(out.len() - at - FRAME_PREFIX_BYTES).expect("a record's events below 4 GiB");
-    let count = u32::try_from(count).expect("fewer than 2^32 events a record");
-    out[at + 16..at + 20].copy_from_slice(&count.to_le_bytes());
-    out[at + 20..at + 24].copy_from_slice(&length.to_le_bytes());
+    out[at + 16..at + 20].copy_from_slice(&length.to_le_bytes());
 }

@@ -207,7 +207,7 @@ struct Run<S: Scenario> {
 }
 
 fn empty<S: Scenario>(scenario: &S) -> Replica<S::Machine> {
-    Replica::new(scenario.machine(), Arc::new(BTreeSet::new()))
+    Replica::new(scenario.machine(), Arc::new(BTreeSet::new())).expect("tables that the scenario can read")
 }
 
 impl<S: Scenario> Run<S> {

@@ -168,7 +168,7 @@ pub fn verify<M: StateMachine>(
     let extent = log.extent(partition).ok_or(LogError::NoPartition { partition })?;
     let skips = Skips::read(store, partition).map_err(unreadable)?;
     let history = History { partition, log, store, make, skips: &skips };
-    let mut replica = if extent.first == 0 { history.empty() } else { history.oldest(extent.first)? };
+    let mut replica = if extent.first == 0 { history.empty()? } else { history.oldest(extent.first)? };
     let from = replica.ledger.applied;
     if from < extent.first {
         return Err(StartError::Gap { partition, first: extent.first, snapshot: from }.into());

@@ -268,7 +268,7 @@ mod tests {
         for offset in offsets {
             let at = begin_frame(offset, Timestamp(7), &mut out);
             encode_event(&(), 1, &mut out);
-            finish_frame(at, 1, &mut out);
+            finish_frame(at, &mut out);
         }
         out
     }

@@ -95,16 +95,22 @@ impl<M: StateMachine> History<'_, M> {
         StartError::Io { action, path: self.store.place(name), source }
     }
 
-    pub(crate) fn empty(&self) -> Replica<M> {
+    /// The state without a log: nothing, or what the machine's tables hold.
+    pub(crate) fn empty(&self) -> Result<Replica<M>, StartError> {
         Replica::new((self.make)(self.partition), self.skips.offsets())
+            .map_err(|error| self.io("read the tables of", &crate::skip::shelf(self.partition), error))
     }
 
     /// The newest usable snapshot at or below `below`, or an empty state.
     pub(crate) fn restore(&self, below: u64) -> Result<Replica<M>, StartError> {
+        let tables = self.empty()?;
+        if tables.backing.is_some() {
+            return Ok(tables);
+        }
         let offsets = snapshot::list(self.store, self.partition)
             .map_err(|error| self.io("list the snapshots in", &crate::skip::shelf(self.partition), error))?;
         for offset in offsets.into_iter().rev().filter(|offset| *offset <= below) {
-            let mut replica = self.empty();
+            let mut replica = self.empty()?;
             let result = snapshot::read(self.store, self.partition, offset, self.skips, &mut replica)
                 .map_err(|error| self.io("read", &snapshot::name(self.partition, offset), error))?;
             match result {
@@ -126,7 +132,7 @@ impl<M: StateMachine> History<'_, M> {
                 }
             }
         }
-        Ok(self.empty())
+        self.empty()
     }
 
     /// The oldest usable snapshot at or above `from`, where the log begins.
@@ -139,7 +145,7 @@ impl<M: StateMachine> History<'_, M> {
                 return Ok(replica);
             }
         }
-        Ok(self.empty())
+        self.empty()
     }
 
     /// Applies what the log holds from where the replica is, up to `upto` (exclusive) or the durable end. After each
@@ -165,6 +171,9 @@ impl<M: StateMachine> History<'_, M> {
             frames.clear();
             let first = replica.ledger.applied;
             let result = apply_batch(replica, &batch, upto, &mut frames);
+            if result.is_ok() {
+                replica.seal();
+            }
             published(first, replica.ledger.applied.max(first), &frames);
             result?;
             if replica.ledger.applied >= upto {

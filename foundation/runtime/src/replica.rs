@@ -15,6 +15,7 @@ use crate::ledger::Ledger;
 use crate::machine::{Digest, Outbox, Stamp, StateMachine, Timestamp, Wire};
 use crate::record::{Acknowledgement, Delivery, Header, Own, split};
 use crate::sabotage::{self, Sabotage};
+use crate::tables::Backing;
 
 /// A deadline that does not move on is a bug; it may fire this often at one moment.
 const FIRES_AT_ONE_MOMENT: u32 = 1_000_000;
@@ -26,6 +27,8 @@ pub(crate) type Skipped = Arc<BTreeSet<u64>>;
 pub(crate) struct Replica<M: StateMachine> {
     pub(crate) machine: M,
     pub(crate) ledger: Ledger,
+    /// The tables behind a table-backed machine.
+    pub(crate) backing: Option<Arc<dyn Backing>>,
     skipped: Skipped,
     outbox: Outbox<M::Event>,
     reply: Vec<u8>,
@@ -52,14 +55,39 @@ enum Mark {
 }
 
 impl<M: StateMachine> Replica<M> {
-    pub(crate) fn new(machine: M, skipped: Skipped) -> Replica<M> {
-        Replica {
+    /// The state a machine has without a log: nothing, or, table-backed, what its tables hold.
+    pub(crate) fn new(mut machine: M, skipped: Skipped) -> std::io::Result<Replica<M>> {
+        let mut ledger = Ledger::new(M::DEDUPE_WINDOW);
+        let mut backing = None;
+        if let Some(tables) = machine.tables() {
+            tables.load(&mut ledger)?;
+            backing = Some(tables.backing().clone());
+        }
+        Ok(Replica {
             machine,
-            ledger: Ledger::new(M::DEDUPE_WINDOW),
+            ledger,
+            backing,
             skipped,
             outbox: Outbox::default(),
             reply: Vec::new(),
             hashed: Vec::new(),
+        })
+    }
+
+    /// A log batch is applied: what it changed becomes one batch of the tables, if there are any.
+    pub(crate) fn seal(&mut self) {
+        if self.backing.is_some()
+            && let Some(tables) = self.machine.tables()
+        {
+            tables.seal(&self.ledger);
+        }
+    }
+
+    /// Hands over to the tables what is on the device.
+    pub(crate) fn persist(&mut self, synced: u64) -> std::io::Result<()> {
+        match self.machine.tables() {
+            Some(tables) if self.backing.is_some() => tables.persist(synced),
+            _ => Ok(()),
         }
     }
 
@@ -80,6 +108,9 @@ impl<M: StateMachine> Replica<M> {
             .unwrap_or_else(|panic| Err(Bug::Panic(crate::panic_words(&*panic))));
         if result.is_err() {
             frames.truncate(start);
+            if let Some(reason) = self.machine.tables().and_then(|tables| tables.failure()) {
+                return Err(Bug::Tables(reason.to_owned()));
+            }
         }
         result
     }
@@ -191,7 +222,7 @@ impl<M: StateMachine> Replica<M> {
             for event in &self.outbox.events {
                 encode_event(event, stamp.rules, frames);
             }
-            finish_frame(start, self.outbox.events.len(), frames);
+            finish_frame(start, frames);
         }
         self.hashed.clear();
         self.hashed.extend_from_slice(&self.ledger.chain.0.to_le_bytes());

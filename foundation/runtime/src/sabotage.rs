@@ -13,6 +13,8 @@ pub enum Sabotage {
     DeadlineRule,
     /// Digests in batch headers are not compared.
     DigestCompare,
+    /// Tables get what the log can still lose.
+    TableSync,
     /// Messages from other partitions are taken whatever their sequence.
     DeliveryGaps,
 }

@@ -20,6 +20,7 @@ use crate::recover::{Checker, History, Stopped};
 use crate::skip::Skips;
 use crate::snapshot;
 use crate::store::Store;
+use crate::tables::{Backing, committed, write_view};
 
 /// Why a snapshot was not made.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -153,7 +154,10 @@ impl<M: StateMachine> ShadowThread<M> {
     }
 
     fn make_snapshot(&self) -> Result<u64, SnapshotError> {
-        let (offset, expected) = self.ask_live()?;
+        let (offset, expected, backing) = self.ask_live()?;
+        if let Some(backing) = backing {
+            return self.scan_tables(&*backing);
+        }
         let known = snapshot::list(&*self.store, self.id).map_err(|error| failed(&error))?;
         if known.contains(&offset) && self.shadow.newest() == offset {
             return Ok(offset);
@@ -181,14 +185,40 @@ impl<M: StateMachine> ShadowThread<M> {
     }
 
     /// Where the live state is, and its digest.
-    fn ask_live(&self) -> Result<(u64, Digest), SnapshotError> {
+    fn ask_live(&self) -> Result<(u64, Digest, Option<Arc<dyn Backing>>), SnapshotError> {
         let (sender, answer) = sync_channel(1);
         let ask = move |replica: Result<&crate::replica::Replica<M>, crate::ReadError>| {
-            let answer = replica.map(|replica| (replica.ledger.applied, replica.digest()));
+            let answer =
+                replica.map(|replica| (replica.ledger.applied, replica.digest(), replica.backing.clone()));
             drop(sender.send(answer));
         };
         self.inlet.push_read(0, Box::new(ask)).map_err(|error| failed(&error))?;
         answer.recv().map_err(|_| SnapshotError::Closed)?.map_err(|error| failed(&error))
+    }
+
+    /// Tables are their own snapshot: a picture of them is written for backups and new replicas, and the log goes as
+    /// far as they are synced.
+    fn scan_tables(&self, backing: &dyn Backing) -> Result<u64, SnapshotError> {
+        // The partition goes on committing: a picture and an offset belong together when nothing came in between.
+        let (view, offset) = loop {
+            let before = committed(backing).map_err(|error| failed(&error))?;
+            let view = backing.view();
+            if committed(backing).map_err(|error| failed(&error))? == before {
+                break (view, before);
+            }
+        };
+        backing.sync().map_err(|error| failed(&error))?;
+        let name = snapshot::name(self.id, offset);
+        self.store.put(&name, &mut |out| write_view(&*view, out)).map_err(|error| failed(&error))?;
+        self.shadow.newest.store(offset, Ordering::Release);
+        for old in snapshot::list(&*self.store, self.id).map_err(|error| failed(&error))? {
+            if old < offset {
+                self.store.remove(&snapshot::name(self.id, old)).map_err(|error| failed(&error))?;
+            }
+        }
+        self.log.trim(self.id, offset).map_err(|error| failed(&error))?;
+        self.hub.trim_journal(offset, self.journal_bytes);
+        Ok(offset)
     }
 
     /// A snapshot may cover only what the log cannot lose.

@@ -59,6 +59,12 @@ pub trait Simulated: Scenario + Clone + Send + Sync + 'static {
         let _ = partition;
         self.machine()
     }
+    /// The same scenario over storage of its own: each run begins with one.
+    fn fresh(&self) -> Self {
+        self.clone()
+    }
+    /// The power goes: storage that the scenario itself provides (tables) forgets what was not synced.
+    fn power_cut(&self) {}
     /// What must hold across all partitions once everything has come to rest.
     fn at_rest(&self, machines: &[&Self::Machine]) -> Result<(), String> {
         let _ = machines;

@@ -114,6 +114,11 @@ impl<M: StateMachine> Starting<M> {
             journal = None;
         }
         let end = replica.ledger.applied;
+        replica.persist(extent.synced).map_err(|source| StartError::Io {
+            action: "write the tables of",
+            path: setup.store.place(&shelf(history.partition)),
+            source,
+        })?;
         let hub = hub.unwrap_or_else(|| Hub::new(limits, journal, end));
         hub.set_synced(extent.synced);
         Ok((Arc::new(hub), halt))

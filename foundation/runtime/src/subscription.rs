@@ -113,7 +113,7 @@ impl<E: Wire> Subscription<E> {
             if let Some(mut current) = reading.current.take() {
                 while current.start < current.end {
                     let rest = &reading.chunk.frames[current.start..current.end];
-                    let frame = Frame { offset: current.offset, time: current.time, count: 1, events: rest };
+                    let frame = Frame { offset: current.offset, time: current.time, events: rest };
                     let Some((kind, version, body)) = frame.iter().next() else {
                         return Err(SubscriptionError::Journal(format!(
                             "a broken frame at offset {}",

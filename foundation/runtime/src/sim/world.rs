@@ -23,6 +23,7 @@ use crate::shadow::{copy_state, forget_old};
 use crate::skip::Skips;
 use crate::store::MemoryStore;
 use crate::system::partition_id;
+use crate::tables::committed;
 
 const SYSTEM: u16 = 1;
 const KEEP_SNAPSHOTS: usize = 2;
@@ -96,6 +97,7 @@ pub(super) struct World<S: Simulated> {
 
 impl<S: Simulated> World<S> {
     pub(super) fn new(scenario: &S, plan: Plan) -> World<S> {
+        let scenario = scenario.fresh();
         let maker = scenario.clone();
         let memory = || Memory {
             written: Vec::new(),
@@ -104,11 +106,11 @@ impl<S: Simulated> World<S> {
             last: None,
         };
         let mut world = World {
-            scenario: scenario.clone(),
             plan,
             disks: (0..if plan.journal_each { plan.partitions } else { 1 }).map(|_| SimDisk::new()).collect(),
             store: MemoryStore::new(),
             clock: Arc::new(SimClock::new(scenario.start())),
+            scenario,
             make: Arc::new(move |id| maker.machine_of(id)),
             logs: Vec::new(),
             nodes: Vec::new(),
@@ -315,6 +317,15 @@ impl<S: Simulated> World<S> {
     fn snapshot(&mut self, index: usize) -> Result<(), String> {
         let replica = self.replica(index);
         let (offset, digest) = (replica.ledger.applied, replica.digest());
+        if let Some(backing) = &replica.backing {
+            backing.sync().map_err(|error| error.to_string())?;
+            let kept = committed(&**backing).map_err(|error| error.to_string())?;
+            self.log(index)
+                .trim(id_of(index), kept.min(self.nodes[index].core.synced()))
+                .map_err(|error| error.to_string())?;
+            self.report.snapshots += 1;
+            return Ok(());
+        }
         if offset == 0 || self.nodes[index].core.synced() < offset {
             return Ok(());
         }
@@ -345,6 +356,9 @@ impl<S: Simulated> World<S> {
             }
         }
         self.logs.clear();
+        if survival.is_some() {
+            self.scenario.power_cut();
+        }
         self.report.crashes += 1;
         self.start()
     }

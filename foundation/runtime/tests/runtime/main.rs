@@ -9,12 +9,14 @@
 //! * `simulation`: crashes from a seed.
 //! * `inspection`: describing and verifying a log.
 //! * `sabotaged`: negative controls.
+//! * `guestbook`: a table-backed system.
 //! * `disk`: a full disk and a failed sync.
 
 mod commands;
 mod delivery;
 mod disk;
 mod events;
+mod guestbook;
 mod inspection;
 mod ledger;
 mod properties;

@@ -13,6 +13,7 @@ mod controls {
     use decalog_runtime::sabotage::{Sabotage, without};
     use decalog_runtime::sim::{self, Plan};
 
+    use crate::guestbook::Guests;
     use crate::inspection::verify_skewed;
     use crate::properties::{Flows, PLAN};
     use crate::simulation::Senders;
@@ -47,6 +48,19 @@ mod controls {
     fn without_gap_refusal_messages_are_lost_or_doubled() {
         let words = simulate(Sabotage::DeliveryGaps, Durability::Fsync);
         assert!(words.contains("message") || words.contains("points were sent"), "{words}");
+    }
+
+    #[test]
+    fn without_the_sync_before_tables_they_are_ahead_of_the_log() {
+        let failure = without(Sabotage::TableSync, || {
+            (0..12).find_map(|seed| {
+                let durability = Durability::Os;
+                let plan =
+                    Plan { seed, partitions: 4, crashes: 100, actions: 60, durability, journal_each: false };
+                sim::search(&Guests::new(), plan).err()
+            })
+        });
+        assert!(failure.expect("a failure").what.contains("snapshot at"));
     }
 
     #[test]
