@@ -85,13 +85,14 @@ impl Journal {
         for first in firsts {
             let path = segment_path(folder, first);
             // A gap in front is a trim that was interrupted, or a lost file: only what follows on is of use.
-            if whole && (journal.segments.is_empty() || journal.end == first) {
-                if let Some((segment, undamaged)) = Segment::open(path.clone(), first, skips)? {
-                    journal.end = segment.blocks.last().map_or(first, |block| block.next);
-                    journal.segments.push(segment);
-                    whole = undamaged;
-                    continue;
-                }
+            if whole
+                && (journal.segments.is_empty() || journal.end == first)
+                && let Some((segment, undamaged)) = Segment::open(path.clone(), first, skips)?
+            {
+                journal.end = segment.blocks.last().map_or(first, |block| block.next);
+                journal.segments.push(segment);
+                whole = undamaged;
+                continue;
             }
             whole = false;
             fs::remove_file(&path)?;

@@ -103,14 +103,13 @@ impl<M: StateMachine> History<'_, M> {
 
     /// The newest usable snapshot at or below `below`, or an empty state.
     pub(crate) fn restore(&self, below: u64) -> Result<Replica<M>, StartError> {
-        let tables = self.empty()?;
-        if tables.backing.is_some() {
-            return Ok(tables);
+        let mut replica = self.empty()?;
+        if replica.backing.is_some() {
+            return Ok(replica);
         }
         let offsets = snapshot::list(self.store, self.partition)
             .map_err(|error| self.io("list the snapshots in", &crate::skip::shelf(self.partition), error))?;
         for offset in offsets.into_iter().rev().filter(|offset| *offset <= below) {
-            let mut replica = self.empty()?;
             let result = snapshot::read(self.store, self.partition, offset, self.skips, &mut replica)
                 .map_err(|error| self.io("read", &snapshot::name(self.partition, offset), error))?;
             match result {

@@ -137,6 +137,13 @@ pub(crate) struct ShadowThread<M: StateMachine> {
     pub(crate) journal_bytes: u64,
 }
 
+/// What the live partition says of itself.
+struct Live {
+    offset: u64,
+    digest: Digest,
+    backing: Option<Arc<dyn Backing>>,
+}
+
 /// How long to look away while the log syncs what the snapshot will cover.
 const SYNC_PAUSE: Duration = Duration::from_millis(1);
 
@@ -154,7 +161,7 @@ impl<M: StateMachine> ShadowThread<M> {
     }
 
     fn make_snapshot(&self) -> Result<u64, SnapshotError> {
-        let (offset, expected, backing) = self.ask_live()?;
+        let Live { offset, digest: expected, backing } = self.ask_live()?;
         if let Some(backing) = backing {
             return self.scan_tables(&*backing);
         }
@@ -185,11 +192,14 @@ impl<M: StateMachine> ShadowThread<M> {
     }
 
     /// Where the live state is, and its digest.
-    fn ask_live(&self) -> Result<(u64, Digest, Option<Arc<dyn Backing>>), SnapshotError> {
+    fn ask_live(&self) -> Result<Live, SnapshotError> {
         let (sender, answer) = sync_channel(1);
         let ask = move |replica: Result<&crate::replica::Replica<M>, crate::ReadError>| {
-            let answer =
-                replica.map(|replica| (replica.ledger.applied, replica.digest(), replica.backing.clone()));
+            let answer = replica.map(|replica| Live {
+                offset: replica.ledger.applied,
+                digest: replica.digest(),
+                backing: replica.backing.clone(),
+            });
             drop(sender.send(answer));
         };
         self.inlet.push_read(0, Box::new(ask)).map_err(|error| failed(&error))?;

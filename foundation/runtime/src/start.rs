@@ -34,6 +34,13 @@ pub(crate) struct Starting<M: StateMachine> {
     hub: Arc<Hub>,
 }
 
+/// Where a replay has come to.
+struct Replayed<M: StateMachine> {
+    replica: Replica<M>,
+    hub: Arc<Hub>,
+    halt: Option<Halt>,
+}
+
 /// Gives the partition back to the log when its start fails.
 struct Opened<'a>(&'a dyn decalog_log::Log, PartitionId, bool);
 
@@ -59,10 +66,10 @@ impl<M: StateMachine> Starting<M> {
             source,
         })?;
         let history = History { partition: id, log: &*log, store, make: &setup.make, skips: &skips };
-        let mut replica = history.restore(u64::MAX)?;
+        let replica = history.restore(u64::MAX)?;
         let newest_snapshot = replica.ledger.applied;
         check_place(id, extent, newest_snapshot)?;
-        let (hub, halt) = Self::replay(&setup, &history, extent, &mut replica)?;
+        let Replayed { replica, hub, halt } = Self::replay(&setup, &history, extent, replica)?;
         let behind = replica.ledger.time.0.saturating_sub(setup.clock.utc().0);
         if behind > TOLERANCE_NANOS && !setup.config.accept_clock {
             return Err(StartError::ClockBehind { partition: id, behind_millis: behind / 1_000_000 });
@@ -77,8 +84,8 @@ impl<M: StateMachine> Starting<M> {
         setup: &Setup<M>,
         history: &History<'_, M>,
         extent: Extent,
-        replica: &mut Replica<M>,
-    ) -> Result<(Arc<Hub>, Option<Halt>), StartError> {
+        mut replica: Replica<M>,
+    ) -> Result<Replayed<M>, StartError> {
         let limits = Limits { tail_bytes: setup.config.tail_bytes, lag: setup.config.subscriber_lag };
         let began = replica.ledger.applied;
         let mut journal = match &setup.journal {
@@ -94,7 +101,7 @@ impl<M: StateMachine> Starting<M> {
             (None, Some(hub)) => hub.publish(first, next, frames),
             _ => {}
         };
-        let result = history.replay(replica, &mut Checker::default(), extent.next, &mut publish);
+        let result = history.replay(&mut replica, &mut Checker::default(), extent.next, &mut publish);
         let halt = match result {
             Ok(()) => None,
             Err(Stopped::Log(error)) => return Err(error.into()),
@@ -102,7 +109,9 @@ impl<M: StateMachine> Starting<M> {
             Err(Stopped::Bug { offset, bug }) => {
                 let halt = Halt { partition: history.partition, offset, reason: bug.to_string().into() };
                 tracing::error!("{halt}");
-                *replica = rebuild(history, offset)?;
+                // The old state first: tables have one owner.
+                drop(replica);
+                replica = rebuild(history, offset)?;
                 Some(halt)
             }
         };
@@ -121,7 +130,7 @@ impl<M: StateMachine> Starting<M> {
         })?;
         let hub = hub.unwrap_or_else(|| Hub::new(limits, journal, end));
         hub.set_synced(extent.synced);
-        Ok((Arc::new(hub), halt))
+        Ok(Replayed { replica, hub: Arc::new(hub), halt })
     }
 
     /// Starts the threads.

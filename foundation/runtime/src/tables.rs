@@ -16,6 +16,8 @@ use crate::sabotage::{self, Sabotage};
 
 /// What one log batch changed: a value, or `None` for a removal, by key.
 pub type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+/// Is called with each entry's key and value.
+pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> io::Result<()> + 'a;
 /// Entries in the order of their keys.
 pub type Entries = Vec<(Vec<u8>, Vec<u8>)>;
 
@@ -36,7 +38,7 @@ pub trait Backing: Send + Sync + 'static {
 /// A frozen picture of a [`Backing`].
 pub trait View: Send {
     /// Calls back for every entry in the order of the keys.
-    fn each(&self, visit: &mut dyn FnMut(&[u8], &[u8]) -> io::Result<()>) -> io::Result<()>;
+    fn each(&self, visit: &mut Visit<'_>) -> io::Result<()>;
 }
 
 /// The machine's keys begin with this byte, the runtime's own with the one before.
@@ -345,7 +347,7 @@ impl Backing for ModelBacking {
 struct Picture(BTreeMap<Vec<u8>, Vec<u8>>);
 
 impl View for Picture {
-    fn each(&self, visit: &mut dyn FnMut(&[u8], &[u8]) -> io::Result<()>) -> io::Result<()> {
+    fn each(&self, visit: &mut Visit<'_>) -> io::Result<()> {
         self.0.iter().try_for_each(|(key, value)| visit(key, value))
     }
 }

@@ -43,7 +43,7 @@ fn a_failed_sync_is_fatal_and_nobody_is_told_success() {
     let stand = Stand::new();
     let (sender, told) = channel();
     let sender = std::sync::Mutex::new(sender);
-    let fatal = Arc::new(move |fatal: &Fatal| drop(sender.lock().unwrap().send(fatal.code())));
+    let fatal = Arc::new(move |fatal: &Fatal| sender.lock().unwrap().send(fatal.code()).unwrap());
     let system = System::start(Setup { fatal, ..stand.setup() }, SYSTEM, PARTITIONS).unwrap();
     let partition = system.partition(0);
     let deposit = Command::Deposit { account: 1, points: 1 };

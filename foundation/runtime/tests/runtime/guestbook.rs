@@ -9,7 +9,7 @@ use decalog_log::Durability;
 use decalog_runtime::harness::{Outcome, Plan, Scenario, Step, prove};
 use decalog_runtime::sim::{self, Simulated};
 use decalog_runtime::store::{MemoryStore, Store};
-use decalog_runtime::tables::{Backing, Changes, Entries, ModelBacking, Tables, View, fill};
+use decalog_runtime::tables::{Backing, Changes, Entries, ModelBacking, Tables, View, Visit, fill};
 use decalog_runtime::{
     DecodeError, Digest, Origin, Outbox, PartitionId, Setup, Stamp, StateMachine, System, Timestamp, Wire,
     pack, partition_id, unpack,
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::stand::{PARTITIONS, SYSTEM, Stand};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Command {
+pub(crate) enum Command {
     /// Writes an entry.
     Sign { guest: u8, words: String },
     /// Takes an entry out.
@@ -30,7 +30,7 @@ pub enum Command {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Reply {
+pub(crate) enum Reply {
     Signed { number: u64 },
     Erased,
     Unknown,
@@ -61,7 +61,7 @@ impl Wire for Reply {
 }
 
 /// Nothing but tables: `c` + guest → entries ever made; `e` + guest + number → words.
-pub struct GuestBook {
+pub(crate) struct GuestBook {
     tables: Tables,
 }
 
@@ -166,7 +166,7 @@ impl Backing for FjallBacking {
 struct FjallView(Snapshot, Keyspace);
 
 impl View for FjallView {
-    fn each(&self, visit: &mut dyn FnMut(&[u8], &[u8]) -> io::Result<()>) -> io::Result<()> {
+    fn each(&self, visit: &mut Visit<'_>) -> io::Result<()> {
         for guard in self.0.iter(&self.1) {
             let (key, value) = guard.into_inner().map_err(io::Error::other)?;
             visit(&key, &value)?;
@@ -210,7 +210,9 @@ fn tables_in_fjall_survive_restarts_and_let_the_log_go() {
             assert_eq!(sign(&system, 0, 0), Reply::Signed { number: 0 }, "the window is in the tables too");
         }
         for index in 0..usize::from(PARTITIONS) {
-            (0..5).for_each(|number| drop(sign(&system, index, life * 5 + number)));
+            for number in 0..5 {
+                sign(&system, index, life * 5 + number);
+            }
         }
         let offset = system.partition(1).snapshot_blocking().unwrap();
         assert!(offset >= 5 * (life + 1) - 1, "what is synced is in the tables: {offset}");
@@ -251,13 +253,13 @@ fn a_bug_leaves_nothing_in_the_tables() {
 
 /// Guest books over models, one for each partition.
 #[derive(Clone)]
-pub struct Guests {
+pub(crate) struct Guests {
     models: Vec<ModelBacking>,
     sequence: u64,
 }
 
 impl Guests {
-    pub fn new() -> Guests {
+    pub(crate) fn new() -> Guests {
         Guests { models: (0..PARTITIONS).map(|_| ModelBacking::new()).collect(), sequence: 0 }
     }
 }

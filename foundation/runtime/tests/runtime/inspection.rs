@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use decalog_log::Log;
 use decalog_runtime::inspect::{Verified, VerifyError, line, verify};
 use decalog_runtime::{Config, Make, Origin, partition_id};
 
@@ -26,7 +25,7 @@ fn lived() -> Stand {
 }
 
 /// Verifies with a machine that answers otherwise from the start.
-pub fn verify_skewed(skew: u64) -> Result<Verified, VerifyError> {
+pub(crate) fn verify_skewed(skew: u64) -> Result<Verified, VerifyError> {
     let stand = lived();
     let make: Make<Ledger> = Arc::new(move |_| {
         let mut ledger = Ledger::default();

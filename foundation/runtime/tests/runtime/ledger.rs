@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 /// What can be asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Command {
+pub(crate) enum Command {
     /// Give an account points.
     Deposit { account: u64, points: u64 },
     /// Take points until a moment.
@@ -28,7 +28,7 @@ pub enum Command {
 
 /// What is answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Reply {
+pub(crate) enum Reply {
     /// The account's points afterwards.
     Points(u64),
     /// Not so many points.
@@ -41,7 +41,7 @@ pub enum Reply {
 
 /// What others hear.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Event {
+pub(crate) enum Event {
     /// An account's points changed.
     Changed { account: u64, points: u64 },
     /// Held points came back.
@@ -71,7 +71,7 @@ packed!(Event, 3);
 
 /// The state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ledger {
+pub(crate) struct Ledger {
     accounts: BTreeMap<u64, u64>,
     /// (when, number) → (account, points).
     holds: BTreeMap<(i64, u64), (u64, u64)>,
@@ -82,38 +82,34 @@ pub struct Ledger {
     given: u64,
     /// Not part of the state: makes two replicas differ, for the tests that must notice.
     #[serde(skip)]
-    pub skew: u64,
+    pub(crate) skew: u64,
     /// Not part of the state: a machine whose bug was repaired.
     #[serde(skip)]
-    pub repaired: bool,
+    pub(crate) repaired: bool,
 }
 
 impl Ledger {
-    pub fn points(&self, account: u64) -> Option<u64> {
+    pub(crate) fn points(&self, account: u64) -> Option<u64> {
         self.accounts.get(&account).copied()
     }
 
-    pub fn accounts(&self) -> impl Iterator<Item = u64> {
-        self.accounts.keys().copied()
-    }
-
-    pub fn held(&self) -> u64 {
+    pub(crate) fn held(&self) -> u64 {
         self.holds.values().map(|(_, points)| points).sum()
     }
 
-    pub fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.accounts.values().sum::<u64>() + self.held()
     }
 
-    pub fn sent(&self) -> (u64, u64) {
+    pub(crate) fn sent(&self) -> (u64, u64) {
         self.sent
     }
 
-    pub fn given(&self) -> u64 {
+    pub(crate) fn given(&self) -> u64 {
         self.given
     }
 
-    pub fn holders(&self) -> BTreeSet<u64> {
+    pub(crate) fn holders(&self) -> BTreeSet<u64> {
         self.holds.values().map(|(account, _)| *account).collect()
     }
 

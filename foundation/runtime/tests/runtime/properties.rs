@@ -7,12 +7,12 @@ use decalog_runtime::{Digest, Origin, Outbox, Stamp, StateMachine, Timestamp};
 
 use crate::ledger::{Command, Event, Ledger, Reply};
 
-pub const PLAN: Plan = Plan { seed: 1, histories: 20, length: 200 };
+pub(crate) const PLAN: Plan = Plan { seed: 1, histories: 20, length: 200 };
 
 /// Random flows over few accounts, so that they meet.
-pub struct Flows;
+pub(crate) struct Flows;
 
-pub fn random_step(random: &mut fastrand::Rng, now: i64) -> Step<Command> {
+pub(crate) fn random_step(random: &mut fastrand::Rng, now: i64) -> Step<Command> {
     let account = random.u64(0..6);
     let points = random.u64(0..20);
     let command = match random.u32(0..10) {

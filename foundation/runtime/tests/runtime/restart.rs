@@ -104,7 +104,7 @@ fn skewed(stand: &Stand, log: Arc<dyn Log>, skew: u64, after: u64) -> Setup<Ledg
 }
 
 /// A program that answers otherwise than the one that wrote the log.
-pub fn start_with_other_rules() -> Result<System<Ledger>, StartError> {
+pub(crate) fn start_with_other_rules() -> Result<System<Ledger>, StartError> {
     let stand = Stand::new();
     let system = stand.start();
     (0..10).for_each(|account| deposit(system.partition(0), account, 1));

@@ -10,13 +10,13 @@ use crate::properties::{Flows, random_step};
 
 /// Accounts that send each other points across partitions.
 #[derive(Clone)]
-pub struct Senders {
+pub(crate) struct Senders {
     partitions: u16,
     sequence: u64,
 }
 
 impl Senders {
-    pub fn new() -> Senders {
+    pub(crate) fn new() -> Senders {
         Senders { partitions: 4, sequence: 0 }
     }
 }
@@ -33,9 +33,8 @@ impl Scenario for Senders {
         let mut step = random_step(random, now);
         self.sequence += 1;
         step.origin = Origin { client: random.u64(0..3), sequence: self.sequence, ..Origin::default() };
-        match &mut step.command {
-            Command::Send { to, .. } => *to = partition_id(1, random.u16(0..self.partitions)).0,
-            _ => {}
+        if let Command::Send { to, .. } = &mut step.command {
+            *to = partition_id(1, random.u16(0..self.partitions)).0;
         }
         step
     }

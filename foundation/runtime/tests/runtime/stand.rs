@@ -11,20 +11,20 @@ use decalog_runtime::{Config, Partition, Setup, StartError, System, Timestamp};
 
 use crate::ledger::Ledger;
 
-pub const SYSTEM: u16 = 7;
-pub const PARTITIONS: u16 = 4;
-pub const NOON: Timestamp = Timestamp(1_700_000_000_000_000_000);
+pub(crate) const SYSTEM: u16 = 7;
+pub(crate) const PARTITIONS: u16 = 4;
+pub(crate) const NOON: Timestamp = Timestamp(1_700_000_000_000_000_000);
 
 /// What a system stands on; outlives it.
-pub struct Stand {
-    pub disk: SimDisk,
-    pub store: MemoryStore,
-    pub clock: Arc<SimClock>,
-    pub config: Config,
+pub(crate) struct Stand {
+    pub(crate) disk: SimDisk,
+    pub(crate) store: MemoryStore,
+    pub(crate) clock: Arc<SimClock>,
+    pub(crate) config: Config,
 }
 
 impl Stand {
-    pub fn new() -> Stand {
+    pub(crate) fn new() -> Stand {
         Stand {
             disk: SimDisk::new(),
             store: MemoryStore::new(),
@@ -33,16 +33,16 @@ impl Stand {
         }
     }
 
-    pub fn log(&self) -> Arc<dyn Log> {
+    pub(crate) fn log(&self) -> Arc<dyn Log> {
         let options = Options { segment_bytes: 1 << 20, ..Options::small() };
         Arc::new(EmbeddedLog::start(Arc::new(self.disk.clone()), options).expect("the log opens"))
     }
 
-    pub fn setup(&self) -> Setup<Ledger> {
+    pub(crate) fn setup(&self) -> Setup<Ledger> {
         self.setup_on(self.log())
     }
 
-    pub fn setup_on(&self, log: Arc<dyn Log>) -> Setup<Ledger> {
+    pub(crate) fn setup_on(&self, log: Arc<dyn Log>) -> Setup<Ledger> {
         let mut setup = Setup::new(log, Arc::new(self.store.clone()), |_| Ledger::default());
         setup.config = self.config.clone();
         setup.clock = self.clock.clone();
@@ -50,17 +50,17 @@ impl Stand {
         setup
     }
 
-    pub fn start(&self) -> System<Ledger> {
+    pub(crate) fn start(&self) -> System<Ledger> {
         self.try_start().expect("the system starts")
     }
 
-    pub fn try_start(&self) -> Result<System<Ledger>, StartError> {
+    pub(crate) fn try_start(&self) -> Result<System<Ledger>, StartError> {
         System::start(self.setup(), SYSTEM, PARTITIONS)
     }
 }
 
 /// Waits for a condition; only a broken test waits for long.
-pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let began = Instant::now();
     while !condition() {
         assert!(began.elapsed() < Duration::from_secs(20), "still waiting: {what}");
@@ -68,6 +68,6 @@ pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-pub fn points(partition: &Partition<Ledger>, account: u64) -> Option<u64> {
+pub(crate) fn points(partition: &Partition<Ledger>, account: u64) -> Option<u64> {
     partition.read_blocking(0, move |ledger| ledger.points(account)).expect("a read").value
 }
