@@ -3,40 +3,41 @@
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-/// So many places, and a queue before them.
-pub(crate) struct Bulkhead {
-    free: Mutex<usize>,
+/// So many places, each with what the work there needs, and a queue before them.
+pub(crate) struct Bulkhead<P> {
+    free: Mutex<Vec<P>>,
     freed: Condvar,
 }
 
-impl Bulkhead {
+impl<P: Default> Bulkhead<P> {
     /// At most so many at once.
     pub(crate) fn new(places: usize) -> Self {
-        Self { free: Mutex::new(places), freed: Condvar::new() }
+        Self { free: Mutex::new((0..places).map(|_| P::default()).collect()), freed: Condvar::new() }
     }
 
     /// Runs the work once there is a place; `None` when there is none within `patience`.
-    pub(crate) fn run<T>(&self, patience: Duration, work: impl FnOnce() -> T) -> Option<T> {
+    pub(crate) fn run<T>(&self, patience: Duration, work: impl FnOnce(&mut P) -> T) -> Option<T> {
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.freed.wait_timeout_while(free, patience, |free| *free == 0);
-        let (mut free, timed_out) = waited.unwrap_or_else(PoisonError::into_inner);
-        if timed_out.timed_out() && *free == 0 {
-            return None;
-        }
-        *free -= 1;
+        let waited = self.freed.wait_timeout_while(free, patience, |free| free.is_empty());
+        let (mut free, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let place = free.pop()?;
         drop(free);
-        let _place = Place(self);
-        Some(work())
+        let mut taken = Taken { bulkhead: self, place };
+        Some(work(&mut taken.place))
     }
 }
 
 /// Gives the place back, also after a panic.
-struct Place<'a>(&'a Bulkhead);
+struct Taken<'a, P: Default> {
+    bulkhead: &'a Bulkhead<P>,
+    place: P,
+}
 
-impl Drop for Place<'_> {
+impl<P: Default> Drop for Taken<'_, P> {
     fn drop(&mut self) {
-        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        self.0.freed.notify_one();
+        let place = std::mem::take(&mut self.place);
+        self.bulkhead.free.lock().unwrap_or_else(PoisonError::into_inner).push(place);
+        self.bulkhead.freed.notify_one();
     }
 }
 
@@ -56,7 +57,7 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..16 {
                 scope.spawn(|| {
-                    bulkhead.run(LONG, || {
+                    bulkhead.run(LONG, |()| {
                         most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                         std::thread::yield_now();
                         running.fetch_sub(1, Ordering::SeqCst);
@@ -74,15 +75,15 @@ mod tests {
         let (leave, left) = mpsc::channel::<()>();
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                bulkhead.run(LONG, move || {
+                bulkhead.run(LONG, move |()| {
                     entered.send(()).unwrap();
                     left.recv().unwrap();
                 })
             });
             is_in.recv().unwrap();
-            assert_eq!(bulkhead.run(Duration::ZERO, || 1), None);
+            assert_eq!(bulkhead.run(Duration::ZERO, |()| 1), None);
             leave.send(()).unwrap();
-            assert_eq!(bulkhead.run(LONG, || 2), Some(2));
+            assert_eq!(bulkhead.run(LONG, |()| 2), Some(2));
         });
     }
 }

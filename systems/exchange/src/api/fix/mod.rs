@@ -28,6 +28,7 @@ use self::connections::Connections;
 use self::observer::Writer;
 use self::peer::Peers;
 use self::shortage::Shortage;
+use crate::api::credentials::Workspace;
 use crate::command::SessionSetup;
 use crate::state::Unit;
 
@@ -97,7 +98,7 @@ pub struct Gateway {
     options: Options,
     doors: Vec<Door>,
     peers: Peers,
-    password_checks: Bulkhead,
+    password_checks: Bulkhead<Workspace>,
     next_connection: AtomicU64,
     sockets: Mutex<Sockets>,
     ended: Condvar,

@@ -198,7 +198,8 @@ fn authenticate<'g>(
     let Some((username, hash)) = &peer.credentials else { return Ok(peer) };
     let (given, password) = (opening.username.unwrap_or_default(), opening.password.unwrap_or_default());
     // The password is checked for a wrong name too, so that the time taken does not tell which was wrong.
-    let verified = gateway.password_checks.run(patience, || credentials::verify(password, hash));
+    let verified =
+        gateway.password_checks.run(patience, |workspace| credentials::verify(password, hash, workspace));
     match verified {
         None => Err(End::Busy),
         Some(true) if given == username => Ok(peer),
