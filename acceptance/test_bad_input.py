@@ -96,7 +96,7 @@ class Peer:
     """A raw connection with a CompID."""
 
     def __init__(self, server, comp_id: str | None = None):
-        self.comp_id = comp_id or next(_names)
+        self.server, self.comp_id = server, comp_id or next(_names)
         self.connection = Connection.open(server.fix_address)
         self.next_out = 1
 
@@ -111,10 +111,17 @@ class Peer:
         self.connection.send_bytes(self.bytes(type_, *fields, **header))
 
     def logon(self) -> "Peer":
-        """Logs on."""
-        self.send("A", (98, 0), (108, 30), (141, "Y"))
-        assert self.connection.receive().type == "A"
-        return self
+        """Logs on; again, while the server has not seen yet that an earlier connection of the session is gone."""
+        deadline = time.monotonic() + 10
+        while True:
+            self.next_out = 1
+            self.send("A", (98, 0), (108, 30), (141, "Y"))
+            try:
+                assert self.connection.receive().type == "A"
+                return self
+            except Disconnected:
+                assert time.monotonic() < deadline, "not logged on within 10 s"
+                self.connection = Connection.open(self.server.fix_address)
 
     def alive(self) -> bool:
         """Does a TestRequest come back?"""
