@@ -9,11 +9,11 @@
 )]
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::BuildHasherDefault;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use decalog_fix::session::Route;
 use decalog_runtime::Digest;
-use xxhash_rust::xxh3::{Xxh3, xxh3_128};
+use xxhash_rust::xxh3::xxh3_128;
 use zerocopy::IntoBytes;
 
 use super::snapshot::OrderForm;
@@ -26,7 +26,36 @@ const DONE_KEPT: usize = 1 << 17;
 /// How many ClOrdIDs a session may use in a day: what bounds their memory, at some 30 bytes each.
 pub(super) const MAX_IDS: usize = 1 << 25;
 
-type Index<K, V> = HashMap<K, V, BuildHasherDefault<Xxh3>>;
+type Index<K, V> = HashMap<K, V, BuildHasherDefault<Fold>>;
+
+/// Spreads one number over 64 bits: a multiplication, its halves folded. Keys are order ids, which the unit gives, and
+/// hashes, so nothing stronger is needed.
+#[derive(Default)]
+struct Fold(u64);
+
+impl Hasher for Fold {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        let product = u128::from(self.0 ^ number) * 0x9e37_79b9_7f4a_7c15;
+        let [low, high] =
+            [product & u128::from(u64::MAX), product >> 64].map(|half| u64::try_from(half).unwrap_or(0));
+        self.0 = low ^ high;
+    }
+
+    fn write_u128(&mut self, number: u128) {
+        let low = u64::try_from(number & u128::from(u64::MAX)).unwrap_or(0);
+        self.write_u64(low);
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+}
 
 /// An order the exchange knows.
 #[derive(Clone, Debug)]
