@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::codec::{put_bytes, put_u128, take_bytes, take_u128};
 use crate::ledger::Ledger;
@@ -61,7 +61,7 @@ pub struct Tables {
     digest: Digest,
     /// The dedupe window's entries that the sealed batches hold or held.
     replies: std::ops::Range<u64>,
-    failure: Option<String>,
+    failure: OnceLock<String>,
 }
 
 impl std::fmt::Debug for Tables {
@@ -91,7 +91,7 @@ impl Tables {
             sealed: VecDeque::new(),
             digest: Digest::default(),
             replies: 0..0,
-            failure: None,
+            failure: OnceLock::new(),
         }
     }
 
@@ -99,11 +99,11 @@ impl Tables {
     ///
     /// # Panics
     /// When the backing fails; the runtime tells that from a bug of the machine and stops the process.
-    pub fn get(&mut self, key: &[u8]) -> Option<Vec<u8>> {
+    pub fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
         self.look_up(&machine_key(key))
     }
 
-    fn look_up(&mut self, key: &[u8]) -> Option<Vec<u8>> {
+    fn look_up(&self, key: &[u8]) -> Option<Vec<u8>> {
         let layers =
             std::iter::once(&self.open).chain(self.sealed.iter().rev().map(|sealed| &sealed.changes));
         for layer in layers {
@@ -116,7 +116,7 @@ impl Tables {
     }
 
     /// The entries whose keys begin so, in order. Panics as [`Tables::get`] does.
-    pub fn scan(&mut self, prefix: &[u8]) -> Entries {
+    pub fn scan(&self, prefix: &[u8]) -> Entries {
         let prefix = machine_key(prefix);
         let found = self.backing.scan(&prefix);
         let mut merged: Changes =
@@ -154,15 +154,16 @@ impl Tables {
         self.digest
     }
 
-    fn insist<T>(&mut self, result: io::Result<T>) -> T {
+    fn insist<T>(&self, result: io::Result<T>) -> T {
         result.unwrap_or_else(|error| {
-            self.failure = Some(error.to_string());
+            // The first failure is the one to report.
+            let _ = self.failure.set(error.to_string());
             panic!("the tables cannot be read: {error}")
         })
     }
 
     pub(crate) fn failure(&self) -> Option<&str> {
-        self.failure.as_deref()
+        self.failure.get().map(String::as_str)
     }
 
     pub(crate) fn backing(&self) -> &Arc<dyn Backing> {

@@ -214,6 +214,8 @@ fn tables_in_fjall_survive_restarts_and_let_the_log_go() {
                 sign(&system, index, life * 5 + number);
             }
         }
+        let words = system.partition(1).read_blocking(0, |book| book.tables.get(&entry(1, 0))).unwrap();
+        assert_eq!(words.value.as_deref(), Some(&b"words of 0"[..]), "reads go to the tables");
         let offset = system.partition(1).snapshot_blocking().unwrap();
         assert!(offset >= 5 * (life + 1) - 1, "what is synced is in the tables: {offset}");
         lived = digests(&system);
