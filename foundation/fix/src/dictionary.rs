@@ -116,6 +116,19 @@ impl Layout {
     }
 }
 
+/// The tags of the fields that state the length of a Data field.
+pub static LENGTHS: TagSet = {
+    let mut lengths = TagSet::new();
+    let mut at = 0;
+    while at < FIELDS.len() {
+        if FIELDS[at].data != 0 {
+            lengths.insert(FIELDS[at].tag);
+        }
+        at += 1;
+    }
+    lengths
+};
+
 /// What FIX 4.4 says of a tag.
 #[derive(Clone, Copy, Debug)]
 pub enum Known {

@@ -46,15 +46,14 @@ impl Timestamp {
     /// reads as the second after). `None` when the text is not one.
     #[must_use]
     pub fn parse(text: &[u8]) -> Option<Self> {
-        let (whole, fraction) = text.split_at_checked(17)?;
+        let (whole, fraction) = text.split_first_chunk::<17>()?;
         if whole[8] != b'-' || whole[11] != b':' || whole[14] != b':' {
             return None;
         }
-        let year = i64::from(digits(&whole[0..4])?);
-        let month = digits(&whole[4..6])?;
-        let day = digits(&whole[6..8])?;
-        let (hour, minute, second) =
-            (digits(&whole[9..11])?, digits(&whole[12..14])?, digits(&whole[15..17])?);
+        let (century, year) = (pair(whole, 0)?, pair(whole, 2)?);
+        let year = i64::from(century * 100 + year);
+        let (month, day) = (pair(whole, 4)?, pair(whole, 6)?);
+        let (hour, minute, second) = (pair(whole, 9)?, pair(whole, 12)?, pair(whole, 15)?);
         if !(1..=12).contains(&month) || day == 0 || day > days_in_month(year, month) {
             return None;
         }
@@ -147,6 +146,13 @@ fn two(value: i64, at: &mut [u8]) {
 fn four(value: i64, at: &mut [u8]) {
     two(value / 100, &mut at[0..2]);
     two(value % 100, &mut at[2..4]);
+}
+
+/// The value of the two digits at that place.
+#[inline]
+fn pair(text: &[u8; 17], at: usize) -> Option<u32> {
+    let (tens, ones) = (text[at].wrapping_sub(b'0'), text[at + 1].wrapping_sub(b'0'));
+    (tens <= 9 && ones <= 9).then(|| u32::from(tens) * 10 + u32::from(ones))
 }
 
 /// The value of one to nine digits, or `None` when something else stands there.

@@ -31,7 +31,7 @@ fn enumerated(field: &Field, word: &[u8]) -> bool {
 #[inline]
 fn syntax(format: Format, value: &[u8]) -> Result<(), RejectReason> {
     let well_formed = match format {
-        Format::Text => std::str::from_utf8(value).is_ok(),
+        Format::Text => value.is_ascii() || std::str::from_utf8(value).is_ok(),
         Format::Char => value.len() == 1 && value[0].is_ascii_graphic(),
         Format::Int => return integer(value.strip_prefix(b"-").unwrap_or(value)),
         Format::Unsigned | Format::NumInGroup => return integer(value),

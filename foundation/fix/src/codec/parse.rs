@@ -2,7 +2,7 @@
 
 use super::SOH;
 use super::framing::Frame;
-use crate::dictionary::{self, Known, MsgType, TagSet};
+use crate::dictionary::{self, Known, LENGTHS, MsgType, TagSet};
 use crate::session::Tag;
 
 /// Where a field's value lies in its frame.
@@ -65,30 +65,28 @@ impl Parser {
     }
 }
 
+/// The most digits of a tag; no dictionary has more than five.
+const TAG_DIGITS: usize = 9;
+
 /// Reads `digits=`; the value starts after it. Without the sign the whole field counts as its value.
+#[inline]
 fn tag(bytes: &[u8], at: usize) -> (Tag, usize) {
-    let mut value = 0i32;
-    let mut place = at;
-    let negative = bytes.get(at) == Some(&b'-');
-    if negative {
-        place += 1;
-    }
-    let first = place;
-    while let Some(&byte) = bytes.get(place) {
+    let negative = bytes[at] == b'-';
+    let first = at + usize::from(negative);
+    let (mut value, mut digits) = (0i32, 0);
+    for byte in &bytes[first..] {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
             break;
         }
-        let Some(next) = value.checked_mul(10).and_then(|value| value.checked_add(i32::from(digit))) else {
-            return (UNREADABLE, at);
-        };
-        value = next;
-        place += 1;
+        value = value.wrapping_mul(10).wrapping_add(i32::from(digit));
+        digits += 1;
     }
-    if place == first || bytes.get(place) != Some(&b'=') {
+    let sign = first + digits;
+    if digits == 0 || digits > TAG_DIGITS || bytes.get(sign) != Some(&b'=') {
         return (UNREADABLE, at);
     }
-    (if negative { -value } else { value }, place + 1)
+    (if negative { -value } else { value }, sign + 1)
 }
 
 /// A value ends at the next delimiter, or, for Data, where the field before said, if a delimiter stands there.
@@ -121,11 +119,8 @@ fn delimiter(bytes: &[u8], mut at: usize) -> usize {
 /// The Data field and its length, when this field states one.
 #[inline]
 fn announced(tag: Tag, value: &[u8]) -> Option<(u16, usize)> {
-    let tag = u16::try_from(tag).ok()?;
+    let tag = u16::try_from(tag).ok().filter(|tag| LENGTHS.contains(*tag))?;
     let Some(Known::Field(field)) = dictionary::field(tag) else { return None };
-    if field.data == 0 {
-        return None;
-    }
     Some((field.data, std::str::from_utf8(value).ok()?.parse().ok()?))
 }
 

@@ -51,7 +51,7 @@ impl Link {
         }
         let again = self.gap.map(|gap| (gap.retry_at, Due::AskAgain));
         let beat = (self.heartbeat_seconds > 0).then(|| {
-            let tenths = |tenths: i64| i64::from(self.heartbeat_seconds) * 100_000_000 * tenths;
+            let tenths = |tenths: i64| i64::from(self.heartbeat_seconds).saturating_mul(100_000_000 * tenths);
             if self.testing {
                 return (self.last_in.plus_nanos(tenths(24)), Due::Close(CloseReason::Silent));
             }

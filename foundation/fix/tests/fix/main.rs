@@ -3,6 +3,7 @@
 #[path = "../../examples/echo/echo.rs"]
 mod echo;
 
+mod chaos;
 mod controls;
 mod definitions;
 mod desk;
