@@ -32,11 +32,15 @@ pub(crate) struct Writer {
     used: usize,
 }
 
-/// Bytes for one connection.
+/// What one connection gets, in this order: each resend behind the bytes that came before it, the bytes after, the end.
+///
+/// A resend waits for the batch's end: only then are the events published that it reads, those of the batch among them.
 #[derive(Default)]
 struct Stage {
     connection: Option<Arc<Connection>>,
+    resends: Vec<(Vec<u8>, Resend)>,
     bytes: Vec<u8>,
+    closes: bool,
 }
 
 impl Writer {
@@ -69,7 +73,7 @@ impl Writer {
         let stage = &mut self.stages[place];
         let Some(connection) = &stage.connection else { return };
         encode(&mut self.encoder, &connection.peer.identity, outbound, &mut stage.bytes);
-        if stage.bytes.len() > STAGE_BYTES {
+        if stage.bytes.len() > STAGE_BYTES && stage.resends.is_empty() {
             stage.flush();
         }
     }
@@ -77,18 +81,14 @@ impl Writer {
     fn replay(&mut self, id: ConnectionId, now: Timestamp, items: &[ReplayItem<Address>]) {
         let Some(place) = self.stage(id) else { return };
         let stage = &mut self.stages[place];
-        stage.flush();
         let (Some(connection), Some(partition)) = (&stage.connection, self.partition.get()) else { return };
         let resend = resend(Arc::clone(connection), partition.clone(), now, items.to_vec());
-        connection.outbound.resend(resend);
+        stage.resends.push((std::mem::take(&mut stage.bytes), resend));
     }
 
     fn close(&mut self, id: ConnectionId) {
-        let Some(place) = self.stage(id) else { return };
-        let stage = &mut self.stages[place];
-        stage.flush();
-        if let Some(connection) = &stage.connection {
-            connection.outbound.close();
+        if let Some(place) = self.stage(id) {
+            self.stages[place].closes = true;
         }
     }
 
@@ -103,12 +103,25 @@ impl Writer {
 
 impl Stage {
     fn flush(&mut self) {
-        if let Some(connection) = &self.connection
-            && !self.bytes.is_empty()
-        {
-            connection.outbound.send(&self.bytes);
+        if let Some(connection) = &self.connection {
+            for (bytes, resend) in self.resends.drain(..) {
+                send(connection, &bytes);
+                connection.outbound.resend(resend);
+            }
+            send(connection, &self.bytes);
+            if self.closes {
+                connection.outbound.close();
+            }
         }
+        self.resends.clear();
         self.bytes.clear();
+        self.closes = false;
+    }
+}
+
+fn send(connection: &Connection, bytes: &[u8]) {
+    if !bytes.is_empty() {
+        connection.outbound.send(bytes);
     }
 }
 
@@ -136,6 +149,7 @@ impl Observer<Unit> for Writer {
             error => {
                 tracing::warn!(connection = token, %error, "FIX message not taken");
                 self.close(ConnectionId(token));
+                self.flush();
             }
         }
     }
