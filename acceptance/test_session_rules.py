@@ -27,11 +27,14 @@ class Talker:
 
     def send(self, type_: str, *fields, seq: int | None = None, header: tuple = ()) -> None:
         """Sends one message."""
+        self.connection.send_bytes(self.bytes(type_, *fields, seq=seq, header=header))
+
+    def bytes(self, type_: str, *fields, seq: int | None = None, header: tuple = ()) -> bytes:
+        """One message, not sent yet."""
         if seq is None:
             seq, self.next_out = self.next_out, self.next_out + 1
-        now = utc_timestamp()
-        first = [(35, type_), (34, seq), (49, self.comp_id), (52, now), (56, "DECALOG"), *header]
-        self.connection.send_bytes(encode(first + list(fields)))
+        first = [(35, type_), (34, seq), (49, self.comp_id), (52, utc_timestamp()), (56, "DECALOG"), *header]
+        return encode(first + list(fields))
 
     def expect(self, type_: str) -> Message:
         """The next message, which must be of this type."""
@@ -138,6 +141,24 @@ def test_a_resend_request_for_reports_and_session_messages(talker):
     assert resent.seq == report.seq and resent[17] == report[17] and resent[43] == "Y"
     talker.send("1", (112, "two"))
     assert talker.expect("0").seq == report.seq + 1, "a resend takes no numbers"
+
+
+def test_a_resend_of_what_was_sent_this_very_moment(talker):
+    """Orders, the ResendRequest for their reports, and many more orders arrive as one piece, so that the resend begins
+    while the exchange is still at work on it: no report is gap-filled away."""
+
+    def orders(count: int) -> bytes:
+        return b"".join(talker.bytes("D", *new_order(new_id("m"), "AAA", BUY, 1, "1.00")) for _ in range(count))
+
+    number = talker.logon().seq + 1
+    for _ in range(80):
+        first = orders(20)
+        talker.connection.send_bytes(first + talker.bytes("2", (7, number), (16, number + 19)) + orders(200))
+        reports = [talker.expect("8") for _ in range(20)]
+        resent = [talker.expect("8") for _ in range(20)]
+        assert [(m[17], m.seq) for m in resent] == [(m[17], m.seq) for m in reports]
+        assert all(m[43] == "Y" for m in resent)
+        number = [talker.expect("8") for _ in range(200)][-1].seq + 1
 
 
 def test_a_resend_request_beyond_the_end_does_no_harm(talker):
