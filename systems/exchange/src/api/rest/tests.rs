@@ -83,7 +83,7 @@ fn trades_name_the_aggressor() {
 fn every_refusal_is_a_problem() {
     for (method, path, status, name) in [
         ("GET", "/v1/nothing", 404, "not-found"),
-        ("GET", "/v1/instruments/XXX", 404, "unknown-instrument"),
+        ("GET", "/v1/instruments/NOSUCH", 404, "unknown-instrument"),
         ("GET", "/v1/instruments/%ff/book", 404, "unknown-instrument"),
         ("POST", "/v1/instruments", 405, "method-not-allowed"),
         ("GET", "/v1/instruments/BTC-USD/book?depth=0", 400, "invalid-parameter"),
