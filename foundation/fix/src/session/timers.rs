@@ -20,12 +20,15 @@ impl<A, R: Copy> Session<A, R> {
         self.link.as_ref().and_then(Link::next_due).map(|(at, _)| at)
     }
 
-    /// Time has passed: does one thing that is due, if any; call again while [`Session::deadline`] is not after
-    /// `now`. Harmless when called early.
+    /// Time has passed: does all that is due, so that [`Session::deadline`] lies after `now`. Harmless when called
+    /// early.
     pub fn tick(&mut self, now: Timestamp, out: &mut impl Outlet<A, R>) {
-        let Some((_, due)) = self.link.as_ref().and_then(Link::next_due).filter(|(at, _)| *at <= now) else {
-            return;
-        };
+        while let Some((_, due)) = self.link.as_ref().and_then(Link::next_due).filter(|(at, _)| *at <= now) {
+            self.come_due(now, due, out);
+        }
+    }
+
+    fn come_due(&mut self, now: Timestamp, due: Due, out: &mut impl Outlet<A, R>) {
         match due {
             Due::Close(reason) => self.drop_link(reason, out),
             Due::TestRequest => {

@@ -138,6 +138,13 @@ impl Desk {
         self.said()
     }
 
+    /// Time passes and the clock is looked at once.
+    pub(crate) fn tick_after(&mut self, seconds: i64) -> Vec<String> {
+        self.now = self.now.plus_seconds(seconds);
+        self.session.tick(self.now, &mut self.words);
+        self.said()
+    }
+
     pub(crate) fn connect(&mut self) -> Vec<String> {
         self.session.connected(self.now, LINE, &mut self.words);
         self.said()
