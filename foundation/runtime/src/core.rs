@@ -325,6 +325,9 @@ impl<M: StateMachine> Core<M> {
             let applied = self.applied();
             tell(&mut self.observer, |observer| observer.batch_end(applied));
         }
+        if applied {
+            self.hub.announce();
+        }
         applied
     }
 

@@ -32,6 +32,21 @@ const UNWRITTEN_BYTES: usize = 64 << 20;
 /// How long little work for the journal's writer may wait for more.
 const WRITER_PAUSE: Duration = Duration::from_millis(20);
 
+/// How much of what is published a reader sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sees {
+    /// What is durable at the partition's level: readers whose work dies with the process.
+    Durable,
+    /// What is on the device: readers that cause what cannot be taken back.
+    Synced,
+}
+
+/// A reader that must see everything: from where on it has not.
+struct Pin {
+    offset: u64,
+    sees: Sees,
+}
+
 struct Tail {
     chunks: VecDeque<Arc<Chunk>>,
     bytes: usize,
@@ -42,7 +57,7 @@ struct Tail {
     unwritten: Vec<u8>,
     unwritten_from: u64,
     writer_sleeps: bool,
-    pins: BTreeMap<String, u64>,
+    pins: BTreeMap<String, Pin>,
     closed: bool,
 }
 
@@ -99,7 +114,7 @@ impl Hub {
         self.journal.is_some() && !self.journal_down.load(Ordering::Acquire)
     }
 
-    /// Publishes the frames of the records from `first` to `next`; called on the apply thread.
+    /// Makes the frames of the records from `first` to `next` readable; called on the apply thread.
     pub(crate) fn publish(&self, first: u64, next: u64, frames: &[u8]) {
         let mut tail = self.tail();
         debug_assert_eq!(tail.end, first, "events are published in order");
@@ -108,15 +123,20 @@ impl Hub {
             tail.push(first, next, frames);
             if self.journaling() {
                 tail.unwritten.extend_from_slice(frames);
-                if std::mem::take(&mut tail.writer_sleeps) {
-                    self.work.notify_all();
-                }
                 while tail.unwritten.len() > UNWRITTEN_BYTES && !tail.closed && self.journaling() {
                     self.work.notify_all();
                     tail = self.work.wait(tail).unwrap_or_else(PoisonError::into_inner);
                 }
             }
             tail.evict(self.limits.tail_bytes, self.journaling());
+        }
+    }
+
+    /// Wakes who waits for what was published; apart from [`Hub::publish`], so that whoever asked is answered first.
+    pub(crate) fn announce(&self) {
+        let mut tail = self.tail();
+        if !tail.unwritten.is_empty() && std::mem::take(&mut tail.writer_sleeps) {
+            self.work.notify_all();
         }
         drop(tail);
         self.news.notify_waiters();
@@ -131,7 +151,7 @@ impl Hub {
 
     /// Whether somebody follows who may act only on what is synced.
     pub(crate) fn has_followers(&self) -> bool {
-        !self.tail().pins.is_empty()
+        self.tail().pins.values().any(|pin| pin.sees == Sees::Synced)
     }
 
     /// The next record's offset.
@@ -140,9 +160,12 @@ impl Hub {
     }
 
     /// How far a reader may see, and whether that is all there will ever be.
-    pub(crate) fn visible(&self, follower: bool) -> (u64, bool) {
+    pub(crate) fn visible(&self, sees: Sees) -> (u64, bool) {
         let tail = self.tail();
-        let end = if follower { tail.end.min(self.synced.load(Ordering::Acquire)) } else { tail.end };
+        let end = match sees {
+            Sees::Durable => tail.end,
+            Sees::Synced => tail.end.min(self.synced.load(Ordering::Acquire)),
+        };
         (end, tail.closed)
     }
 
@@ -157,12 +180,12 @@ impl Hub {
     /// The reader that keeps the most, and how many records it is behind.
     pub(crate) fn slowest_pin(&self) -> Option<(String, u64)> {
         let tail = self.tail();
-        let (name, at) = tail.pins.iter().min_by_key(|(_, at)| **at)?;
-        Some((name.clone(), tail.end.saturating_sub(*at)))
+        let (name, pin) = tail.pins.iter().min_by_key(|(_, pin)| pin.offset)?;
+        Some((name.clone(), tail.end.saturating_sub(pin.offset)))
     }
 
-    pub(crate) fn pin(&self, name: &str, offset: u64) {
-        self.tail().pins.insert(name.to_owned(), offset);
+    pub(crate) fn pin(&self, name: &str, sees: Sees, offset: u64) {
+        self.tail().pins.insert(name.to_owned(), Pin { offset, sees });
     }
 
     pub(crate) fn unpin(&self, name: &str) {
@@ -171,7 +194,7 @@ impl Hub {
 
     /// Below this record, no reader that must see everything needs events.
     pub(crate) fn pinned_from(&self) -> u64 {
-        self.tail().pins.values().copied().min().unwrap_or(u64::MAX)
+        self.tail().pins.values().map(|pin| pin.offset).min().unwrap_or(u64::MAX)
     }
 
     /// No more events will come: readers get what there is and then [`SubscriptionError::Closed`].
@@ -196,20 +219,20 @@ impl Hub {
     pub(crate) fn subscribe<E: Wire>(
         self: &Arc<Self>,
         from: Address,
-        name: Option<String>,
+        follower: Option<(String, Sees)>,
     ) -> Result<Subscription<E>, SubscriptionError> {
-        if let Some(name) = &name {
+        if let Some((name, sees)) = &follower {
             // Before looking: what is there now stays there.
-            self.pin(name, from.offset);
+            self.pin(name, *sees, from.offset);
         }
         let oldest = self.oldest();
         if from.offset < oldest {
-            if let Some(name) = &name {
+            if let Some((name, _)) = &follower {
                 self.unpin(name);
             }
             return Err(SubscriptionError::CursorTooOld { asked: from, oldest: Address::of_record(oldest) });
         }
-        Ok(Subscription::new(self.clone(), from, name))
+        Ok(Subscription::new(self.clone(), from, follower))
     }
 
     /// Frames that hold the first events at or after `offset`; `None` when there are none below `end`.

@@ -9,7 +9,7 @@ use zerocopy::little_endian::{U16, U64};
 
 use crate::error::{Halt, ReadError, SubmitError};
 use crate::events::{Address, Published, SubscriptionError};
-use crate::hub::Hub;
+use crate::hub::{Hub, Sees};
 use crate::inlet::{Inlet, Order, Waiter};
 use crate::machine::{Digest, StateMachine, Wire};
 use crate::record::{Header, Own};
@@ -267,10 +267,17 @@ impl<M: StateMachine> Partition<M> {
         self.shared.hub.subscribe(from, None)
     }
 
-    /// Like [`Partition::subscribe`], for projections and wiring: never cut off. The journal keeps what this reader
-    /// has not [`Subscription::release`]d; one that stays far behind shows in [`Partition::status`].
+    /// Like [`Partition::subscribe`], for projections on disk, wiring and effects: never cut off, and sees an event only
+    /// once its record is on the device, which it asks for whatever the partition's level. The journal keeps what this
+    /// reader has not [`Subscription::release`]d; one that stays far behind shows in [`Partition::status`].
     pub fn follow(&self, name: &str, from: Address) -> Result<Subscription<M::Event>, SubscriptionError> {
-        self.shared.hub.subscribe(from, Some(name.to_owned()))
+        self.shared.hub.subscribe(from, Some((name.to_owned(), Sees::Synced)))
+    }
+
+    /// Like [`Partition::follow`], for projections in memory: they die with the process, so they see what is durable at
+    /// the partition's level, and ask for no sync.
+    pub fn project(&self, name: &str, from: Address) -> Result<Subscription<M::Event>, SubscriptionError> {
+        self.shared.hub.subscribe(from, Some((name.to_owned(), Sees::Durable)))
     }
 
     /// Looks up one event by its address; `None` when there is none there.

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::events::{Address, Frame, Published, SubscriptionError};
-use crate::hub::{Chunk, Hub};
+use crate::hub::{Chunk, Hub, Sees};
 use crate::machine::{Timestamp, Wire};
 
 /// Follows a partition's events from a cursor on, each once and in order.
@@ -12,7 +12,8 @@ pub struct Subscription<E> {
     hub: Arc<Hub>,
     /// The next event to deliver is the first at or after this address.
     at: Address,
-    name: Option<String>,
+    /// The name of one that pins, and what it may see.
+    follower: Option<(String, Sees)>,
     caught_up: bool,
     reading: Option<Reading>,
     event: PhantomData<fn() -> E>,
@@ -38,15 +39,15 @@ struct Current {
 
 impl<E> Drop for Subscription<E> {
     fn drop(&mut self) {
-        if let Some(name) = &self.name {
+        if let Some((name, _)) = &self.follower {
             self.hub.unpin(name);
         }
     }
 }
 
 impl<E: Wire> Subscription<E> {
-    pub(crate) fn new(hub: Arc<Hub>, at: Address, name: Option<String>) -> Subscription<E> {
-        Subscription { hub, at, name, caught_up: false, reading: None, event: PhantomData }
+    pub(crate) fn new(hub: Arc<Hub>, at: Address, follower: Option<(String, Sees)>) -> Subscription<E> {
+        Subscription { hub, at, follower, caught_up: false, reading: None, event: PhantomData }
     }
 
     /// The cursor: a subscription from here goes on where this one is.
@@ -56,8 +57,8 @@ impl<E: Wire> Subscription<E> {
 
     /// A follower no longer needs events before this address: its cursor is stored where it survives.
     pub fn release(&self, before: Address) {
-        if let Some(name) = &self.name {
-            self.hub.pin(name, before.offset);
+        if let Some((name, sees)) = &self.follower {
+            self.hub.pin(name, *sees, before.offset);
         }
     }
 
@@ -78,9 +79,10 @@ impl<E: Wire> Subscription<E> {
 
     /// The next event, if it is there already.
     pub fn try_next(&mut self) -> Result<Option<Published<E>>, SubscriptionError> {
-        let (end, closed) = self.hub.visible(self.name.is_some());
+        let sees = self.follower.as_ref().map_or(Sees::Durable, |(_, sees)| *sees);
+        let (end, closed) = self.hub.visible(sees);
         let behind = end.saturating_sub(self.at.offset);
-        if self.caught_up && self.name.is_none() && behind > self.hub.lag_limit() {
+        if self.caught_up && self.follower.is_none() && behind > self.hub.lag_limit() {
             return Err(SubscriptionError::TooSlow { behind, limit: self.hub.lag_limit(), at: self.at });
         }
         loop {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use decalog_log::Durability;
+use decalog_log::{Durability, EmbeddedLog, Options};
 use decalog_runtime::{Address, Config, Origin, Partition, Setup, SubscriptionError, System};
 
 use crate::ledger::{Command, Event, Ledger};
@@ -156,6 +156,31 @@ fn a_slow_subscriber_is_cut_off_and_others_are_not_hurt() {
     }
     follower.release(follower.cursor());
     assert_eq!(partition.status().slowest_pin.map(|(_, behind)| behind), Some(1));
+}
+
+#[test]
+fn a_projection_in_memory_asks_for_no_sync_and_a_follower_does() {
+    let mut stand = Stand::new();
+    stand.config = Config { durability: Durability::Os, ..stand.config };
+    let unasked_for = Options { os_sync_millis: 3_600_000, segment_bytes: 1 << 20, ..Options::small() };
+    let log = EmbeddedLog::start(Arc::new(stand.disk.clone()), unasked_for).expect("the log opens");
+    let system = System::start(stand.setup_on(Arc::new(log)), SYSTEM, PARTITIONS).expect("the system starts");
+    let partition = system.partition(0);
+    let mut projection = partition.project("picture", Address::default()).unwrap();
+    let next = |reader: &mut decalog_runtime::Subscription<Event>| {
+        let mut found = None;
+        until("an event", || {
+            found = reader.try_next().unwrap();
+            found.is_some()
+        });
+        account(&found.expect("an event").event)
+    };
+    deposit(partition, 5);
+    assert_eq!(next(&mut projection), 5);
+    let mut follower = partition.follow("effects", Address::default()).unwrap();
+    assert!(follower.try_next().unwrap().is_none(), "it sees nothing that a power cut could take back");
+    deposit(partition, 6);
+    assert_eq!((next(&mut follower), next(&mut follower)), (5, 6));
 }
 
 #[test]

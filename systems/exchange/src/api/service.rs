@@ -276,7 +276,7 @@ fn depth(unit: &Unit, symbol: Symbol) -> Depth {
 fn follow(partition: &Partition<Unit>, from: u64, market: Arc<Market>) -> Result<(), Failure> {
     let unit = unit_of(partition.id());
     let mut events = partition
-        .follow("market", Address::of_record(from))
+        .project("market", Address::of_record(from))
         .map_err(|error| Failure::Follow { unit, error })?;
     tokio::spawn(async move {
         loop {
