@@ -118,7 +118,11 @@ impl Order {
 /// The orders of a unit.
 #[derive(Debug, Default)]
 pub(super) struct Orders {
-    known: Index<u64, Order>,
+    /// Where each lies in `slots`. An order is large: found by hash, it would cost several cache misses, and a table that
+    /// grows would move them all.
+    places: Index<u64, u32>,
+    slots: Vec<Option<Order>>,
+    free: Vec<u32>,
     /// Those that are done, oldest first.
     done: VecDeque<u64>,
     /// How many have ended, ever.
@@ -128,7 +132,7 @@ pub(super) struct Orders {
 
 impl Orders {
     pub(super) fn get(&self, id: u64) -> Option<&Order> {
-        self.known.get(&id)
+        self.slots[*self.places.get(&id)? as usize].as_ref()
     }
 
     /// Takes an order in.
@@ -137,12 +141,21 @@ impl Orders {
         if order.done.is_some() {
             self.done.push_back(order.id);
         }
-        self.known.insert(order.id, order);
+        let id = order.id;
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            u32::try_from(self.slots.len() - 1).expect("memory ends before 2^32 orders do")
+        });
+        self.slots[place as usize] = Some(order);
+        let before = self.places.insert(id, place);
+        debug_assert!(before.is_none(), "order {id} is new");
     }
 
     /// Changes a known order.
     pub(super) fn update(&mut self, id: u64, change: impl FnOnce(&mut Order)) -> &Order {
-        let order = self.known.get_mut(&id).expect("an order of the book is known");
+        let place = self.places.get(&id).map(|place| *place as usize);
+        let order =
+            place.and_then(|place| self.slots[place].as_mut()).expect("an order of the book is known");
         self.digest = self.digest.without(order.digest());
         change(order);
         self.digest = self.digest.with(order.digest());
@@ -168,24 +181,28 @@ impl Orders {
     }
 
     fn forget_oldest(&mut self) {
-        if let Some(order) = self.done.pop_front().and_then(|id| self.known.remove(&id)) {
+        let Some(place) = self.done.pop_front().and_then(|id| self.places.remove(&id)) else { return };
+        if let Some(order) = self.slots[place as usize].take() {
             self.digest = self.digest.without(order.digest());
         }
+        self.free.push(place);
     }
 
     /// Whether any known order is of this instrument.
     pub(super) fn any_of(&self, instrument: u32) -> bool {
-        self.known.values().any(|order| order.instrument == instrument)
+        self.slots.iter().flatten().any(|order| order.instrument == instrument)
     }
 
     /// How many are known.
     pub(super) fn len(&self) -> usize {
-        self.known.len()
+        self.places.len()
     }
 
     /// Those that are done, oldest first.
     pub(super) fn done(&self) -> impl ExactSizeIterator<Item = &Order> {
-        self.done.iter().map(|id| &self.known[id])
+        self.done
+            .iter()
+            .map(|id| self.get(*id).expect("an order that is done is known until it is forgotten"))
     }
 
     pub(super) fn ended(&self) -> u64 {
@@ -194,7 +211,8 @@ impl Orders {
 
     /// Makes room, and sets how many have ended.
     pub(super) fn prepare(&mut self, orders: usize, ended: u64) {
-        self.known.reserve(orders);
+        self.places.reserve(orders);
+        self.slots.reserve(orders);
         self.ended = ended;
     }
 
