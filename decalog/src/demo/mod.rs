@@ -109,6 +109,7 @@ mod tests {
             .map(|session| session.password_hash.as_deref())
             .collect();
         assert_eq!(hashes.len(), 1);
-        assert!(hashes.into_iter().all(|hash| credentials::verify(PASSWORD, hash.unwrap())));
+        let mut workspace = credentials::Workspace::default();
+        assert!(hashes.into_iter().all(|hash| credentials::verify(PASSWORD, hash.unwrap(), &mut workspace)));
     }
 }
