@@ -9,11 +9,13 @@
 //! * `format`: the bytes of a segment
 //! * `inspect`: looking at a journal without changing it
 //! * `product`: what ships cannot be sabotaged
-//! * `sabotage`: each guarantee taken out, to see that its test notices (`--features sabotage`)
+//! * `controls`: each guarantee taken out, to see that its test notices (`--features sabotage`)
 //! * `witness`: a listener and small builders that the tests share
 
 mod allocation;
 mod contract;
+#[cfg(feature = "sabotage")]
+mod controls;
 mod crash;
 mod damage;
 mod embedded;
@@ -21,6 +23,4 @@ mod faults;
 mod format;
 mod inspect;
 mod product;
-#[cfg(feature = "sabotage")]
-mod sabotage;
 mod witness;
