@@ -130,8 +130,10 @@ impl<M: StateMachine> History<'_, M> {
                     );
                 }
             }
+            // What could not be read may have left something behind.
+            replica = self.empty()?;
         }
-        self.empty()
+        Ok(replica)
     }
 
     /// The oldest usable snapshot at or above `from`, where the log begins.
