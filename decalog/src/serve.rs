@@ -121,6 +121,7 @@ fn plan(config: &Config, log: Arc<dyn Log>) -> Plan {
         runtime: decalog_runtime::Config {
             durability,
             queue_records: exchange.queue_commands.get() as usize,
+            spin: Duration::from_micros(u64::from(exchange.spin_microseconds.get())),
             snapshot_every: u64::from(config.server.snapshot_every_records.get()),
             ..decalog_runtime::Config::default()
         },
@@ -131,6 +132,7 @@ fn plan(config: &Config, log: Arc<dyn Log>) -> Plan {
             outbound_bytes: exchange.fix.outbound_queue_kibibytes.get() as usize * 1024,
             send_timeout: seconds(exchange.fix.send_timeout_seconds.get()),
             password_checks: exchange.fix.password_checks.get() as usize,
+            spin: Duration::from_micros(u64::from(exchange.spin_microseconds.get())),
         },
         public: Public {
             max_subscribers: exchange.feed.max_subscribers.get(),

@@ -27,8 +27,8 @@ pub struct Config {
     pub queue_reads: usize,
     /// How long reads may hold up the next batch.
     pub read_budget: Duration,
-    /// How long an idle partition looks out for the next command before it sleeps: saves a wake-up where a core can
-    /// be spared for it.
+    /// How long a partition looks out for the next command before it sleeps, while commands come that quickly
+    /// ([`crate::Lookout`]). Zero: not at all.
     pub spin: Duration,
     /// Records between two snapshots; 0 makes none by itself.
     pub snapshot_every: u64,

@@ -13,6 +13,7 @@ use crate::config::{Config, Fatal, OnFatal};
 use crate::core::{Core, acknowledgement, delivery};
 use crate::error::{ReadError, SubmitError};
 use crate::inlet::{Inlet, Order, ReadJob, Taken};
+use crate::lookout::Lookout;
 use crate::machine::StateMachine;
 use crate::partition::{Health, Shared};
 use crate::record::Own;
@@ -84,6 +85,7 @@ struct Turns<M: StateMachine> {
     jump_reported: bool,
     /// When messages were last sent again.
     nudged: Instant,
+    lookout: Lookout,
 }
 
 /// Sleeps are never longer, so that a clock that is set is noticed.
@@ -108,6 +110,7 @@ impl<M: StateMachine> Driver<M> {
             stopping: false,
             jump_reported: false,
             nudged: Instant::now(),
+            lookout: Lookout::new(self.config.spin),
         };
         let end =
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.turn_until_stopped(&mut turns)));
@@ -154,6 +157,7 @@ impl<M: StateMachine> Driver<M> {
         }
         if let Some(intake) = intake {
             busy = true;
+            turns.lookout.came();
             self.core.append(intake)?;
             self.core.apply_ready();
         } else if self.core.tick_due() {
@@ -336,14 +340,9 @@ impl<M: StateMachine> Driver<M> {
 
     fn sleep(&self, turns: &Turns<M>) {
         let inlet = &self.shared.inlet;
-        if !self.config.spin.is_zero() {
-            let began = Instant::now();
-            while began.elapsed() < self.config.spin {
-                if inlet.has_news() || self.watermark.durable.load(Ordering::Acquire) > self.core.durable() {
-                    return;
-                }
-                std::hint::spin_loop();
-            }
+        let durable = || self.watermark.durable.load(Ordering::Acquire) > self.core.durable();
+        if turns.lookout.until(|| inlet.has_news() || durable()) {
+            return;
         }
         let mut longest = if turns.retry_messages { RETRY } else { LONGEST_SLEEP };
         if let Some(nanos) = self.core.nanos_to_deadline().filter(|_| self.core.in_flight() == 0) {

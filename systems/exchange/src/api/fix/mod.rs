@@ -52,6 +52,8 @@ pub struct Options {
     pub send_timeout: Duration,
     /// Passwords checked at the same time.
     pub password_checks: usize,
+    /// How long a reader looks out for the next message before it sleeps, while messages come that quickly.
+    pub spin: Duration,
 }
 
 /// What the runtime needs of the door before it starts: the observers that write to the sockets.

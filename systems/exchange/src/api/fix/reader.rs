@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use decalog_fix::codec::{Framed, Framer, Rules};
 use decalog_fix::guard::{Guard, Opening};
 use decalog_fix::session::{Body, BusinessReason, BusinessReject, ConnectionId, Inbound};
-use decalog_runtime::{Origin, SubmitError};
+use decalog_runtime::{Lookout, Origin, SubmitError};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
 
 use super::connections::Connection;
 use super::decode::decode;
@@ -59,6 +61,7 @@ pub(super) fn serve(gateway: &Gateway, stream: TcpStream, id: ConnectionId) {
         framer: Framer::new(gateway.options.max_message_bytes),
         guard: Guard::new(Rules { allow_user_defined: false }),
         stream,
+        lookout: Lookout::new(gateway.options.spin),
     };
     let logged_on = reader.log_on(gateway, id);
     let connection = match logged_on {
@@ -81,6 +84,7 @@ struct Reader {
     framer: Framer,
     guard: Guard,
     stream: TcpStream,
+    lookout: Lookout,
 }
 
 impl Reader {
@@ -170,11 +174,15 @@ impl Reader {
     }
 
     fn fill(&mut self) -> Result<(), End> {
+        let mut first = [0];
+        let peek = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        self.lookout.until(|| recv(&self.stream, &mut first, peek) != Err(Errno::WOULDBLOCK));
         loop {
             return match self.stream.read(self.framer.space()) {
                 Ok(0) => Err(End::Peer),
                 Ok(count) => {
                     self.framer.filled(count);
+                    self.lookout.came();
                     Ok(())
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
