@@ -49,7 +49,8 @@ fn orders(plan: &Plan) -> anyhow::Result<(String, Claim)> {
     let end = setup.len() as u64 + count;
     let commands = setup.into_iter().map(Ok).chain((0..count).map(|index| Ok(orders::order(index)?)));
     fill(directory.path(), orders::unit, commands)?;
-    let (replay, digest) = restart(directory.path(), orders::unit, end, StateMachine::digest)?;
+    let (replay, replayed) = restart(directory.path(), orders::unit, end, orders::look)?;
+    anyhow::ensure!(replayed.0 == count, "{} of {count} orders rest", replayed.0);
     let line =
         format!("FIX orders: {} ({count} in {:.2} s)", per_second(rate(count, replay)), replay.as_secs_f64());
 
@@ -59,8 +60,8 @@ fn orders(plan: &Plan) -> anyhow::Result<(String, Claim)> {
     system.shutdown();
     let mut seconds = Vec::new();
     for _ in 0..plan.rounds {
-        let (took, restored) = restart(directory.path(), orders::unit, end, StateMachine::digest)?;
-        anyhow::ensure!(restored == digest, "the restored state is another than the replayed one");
+        let (took, restored) = restart(directory.path(), orders::unit, end, orders::look)?;
+        anyhow::ensure!(restored == replayed, "the restored state is another than the replayed one");
         seconds.push(took.as_secs_f64());
     }
     let name = format!("restart from a snapshot of {count} resting orders");

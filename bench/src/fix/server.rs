@@ -61,6 +61,15 @@ impl QuickFix {
     }
 }
 
+/// How the product is configured where users choose.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Way {
+    /// When an order may be acknowledged: `os` or `fsync`.
+    pub(crate) durability: &'static str,
+    /// How long its threads look out for the next message before they sleep.
+    pub(crate) spin_microseconds: u32,
+}
+
 /// The product's own binary, as `make build` leaves it.
 pub(crate) struct Decalog(PathBuf);
 
@@ -72,16 +81,11 @@ impl Decalog {
         Ok(Self(beside))
     }
 
-    /// Starts it on an empty data directory, with one instrument and one session, at this durability.
-    pub(crate) fn start(
-        &self,
-        directory: TempDir,
-        durability: &str,
-        identity: &Identity,
-    ) -> anyhow::Result<Server> {
+    /// Starts it on an empty data directory, with one instrument and one session.
+    pub(crate) fn start(&self, directory: TempDir, way: Way, identity: &Identity) -> anyhow::Result<Server> {
         let address = free_address()?;
         let file = directory.path().join("decalog.toml");
-        std::fs::write(&file, configuration(address, free_address()?, durability, identity))?;
+        std::fs::write(&file, configuration(address, free_address()?, way, identity))?;
         let mut child = Command::new(&self.0)
             .args(["serve", "--config"])
             .arg(&file)
@@ -97,8 +101,9 @@ impl Decalog {
     }
 }
 
-fn configuration(fix: SocketAddr, http: SocketAddr, durability: &str, identity: &Identity) -> String {
+fn configuration(fix: SocketAddr, http: SocketAddr, way: Way, identity: &Identity) -> String {
     let Identity { sender, target, account, symbol } = identity;
+    let Way { durability, spin_microseconds } = way;
     format!(
         r#"
 [telemetry]
@@ -107,11 +112,12 @@ filter = "warn"
 listen = "{http}"
 [exchange]
 durability = "{durability}"
+spin_microseconds = {spin_microseconds}
 [exchange.fix]
 listen = "{fix}"
 comp_id = "{target}"
 [[exchange.units]]
-number = 1
+number = 0
 day_end = "23:59:59"
 instruments = [
     {{ symbol = "{symbol}", tick_size = "1", lot_size = "1", lowest_price = "1", highest_price = "10000" }},

@@ -3,6 +3,7 @@
 use decalog_exchange::command::{
     Command, FixMessage, Instrument, NewOrder, Request, SelfTrade, SessionSetup,
 };
+use decalog_exchange::engine;
 use decalog_exchange::state::Unit;
 use decalog_exchange::value::{
     AccountName, ClOrdId, Decimal, OrdType, SessionId, Side, Symbol, TimeInForce, TooLong,
@@ -10,6 +11,7 @@ use decalog_exchange::value::{
 use decalog_fix::dictionary::MsgType;
 use decalog_fix::session::{Body, ConnectionId, Header, Inbound, Logon};
 use decalog_fix::time::Timestamp;
+use decalog_runtime::{Digest, StateMachine as _};
 
 /// Instruments over which the orders are spread.
 const INSTRUMENTS: u64 = 10;
@@ -75,6 +77,15 @@ pub(super) fn order(index: u64) -> Result<Command, TooLong> {
     });
     // The logon was number 1.
     Ok(fix(MsgType::NewOrderSingle, index + 2, Body::Application(request)))
+}
+
+/// What a unit is checked by: how many orders rest in its books, and its digest.
+pub(super) fn look(unit: &Unit) -> (u64, Digest) {
+    let sides =
+        (0..INSTRUMENTS).flat_map(|number| [(number, engine::Side::Buy), (number, engine::Side::Sell)]);
+    let resting = sides.filter_map(|(number, side)| unit.book(symbol(number).ok()?, side, usize::MAX));
+    let orders = resting.flat_map(|(_, levels)| levels).map(|level| u64::from(level.orders)).sum();
+    (orders, unit.digest())
 }
 
 fn symbol(number: u64) -> Result<Symbol, TooLong> {
