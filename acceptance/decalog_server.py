@@ -126,6 +126,8 @@ class Server:
     process: subprocess.Popen | None = None
     starts: int = 0
     environment: dict[str, str] = field(default_factory=dict)
+    # The command that runs the binary: one that puts it somewhere else, or nothing.
+    prefix: list[str] = field(default_factory=list)
 
     @classmethod
     def create(cls, directory: Path, units: list[Unit], **keys) -> "Server":
@@ -162,7 +164,7 @@ class Server:
         begin = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                [BINARY, "serve", "--config", self.config, "--data", self.data],
+                [*self.prefix, BINARY, "serve", "--config", self.config, "--data", self.data],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -192,12 +194,16 @@ class Server:
         self.process.wait()
         self.process = None
 
-    def stop(self, timeout: float = 30.0) -> int:
-        """Asks the process to end as an operator does (SIGTERM) and returns its exit code."""
-        self.process.send_signal(signal.SIGTERM)
+    def wait_for_end(self, timeout: float = 30.0) -> int:
+        """Waits until the process ends by itself and returns its exit code."""
         code = self.process.wait(timeout)
         self.process = None
         return code
+
+    def stop(self, timeout: float = 30.0) -> int:
+        """Asks the process to end as an operator does (SIGTERM) and returns its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait_for_end(timeout)
 
     def restart(self) -> None:
         """kill -9, then start again on the same data and ports."""

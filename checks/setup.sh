@@ -37,6 +37,7 @@ rust)
 	;;
 python)
 	need_command python3 python3 "the acceptance tests"
+	need_command strace strace "the acceptance test of a failing disk"
 	python3 -c 'import ensurepip, venv' 2>/dev/null || need_debian "the acceptance tests" python3-venv
 	;;
 bench)

@@ -6,6 +6,7 @@
 //! * `delivery`: messages between partitions.
 //! * `properties`: the harness, and what it must find.
 //! * `restart`: replay, snapshots, digests, skips, halts, clocks.
+//! * `rules`: versions of the rules, and a log that an older program wrote.
 //! * `simulation`: crashes from a seed.
 //! * `inspection`: describing and verifying a log.
 //! * `sabotaged`: negative controls.
@@ -21,6 +22,7 @@ mod inspection;
 mod ledger;
 mod properties;
 mod restart;
+mod rules;
 mod sabotaged;
 mod simulation;
 mod stand;

@@ -92,6 +92,34 @@ fn a_broken_snapshot_is_not_used() {
     assert_eq!(digests(&system), lived, "the snapshot before it and replay do");
 }
 
+#[test]
+fn a_snapshot_of_another_state_leaves_nothing_behind_for_the_one_before() {
+    let mut stand = Stand::new();
+    stand.config = Config { keep_snapshots: 2, ..stand.config };
+    let system = stand.start();
+    for account in 1..=2 {
+        // With a client, so that the window of replies is in the snapshots too.
+        let origin = Origin { client: 1, sequence: account, ..Origin::default() };
+        system.partition(0).submit_blocking(origin, &Command::Deposit { account, points: 5 }).unwrap();
+        system.partition(0).snapshot_blocking().unwrap();
+    }
+    let lived = digests(&system);
+    system.shutdown();
+    let name = stand.store.list("p00070000/snapshot-").unwrap().pop().unwrap();
+    let mut bytes = Vec::new();
+    stand.store.get(&name).unwrap().read_to_end(&mut bytes).unwrap();
+    let body = bytes.len() - 16;
+    let accounts = bytes.windows(5).position(|window| window == [0x82, 1, 5, 2, 5]).expect("two accounts");
+    bytes[accounts + 4] = 7;
+    let checksum = xxhash_rust::xxh3::xxh3_128(&bytes[..body]);
+    bytes[body..].copy_from_slice(&checksum.to_le_bytes());
+    stand.store.put(&name, &mut |out| out.write_all(&bytes)).unwrap();
+    // It is read to its end before its digest tells. The log begins at the one before, so that one must do.
+    let system = stand.start();
+    assert_eq!(points(system.partition(0), 2), Some(5));
+    assert_eq!(digests(&system), lived);
+}
+
 fn skewed(stand: &Stand, log: Arc<dyn Log>, skew: u64, after: u64) -> Setup<Ledger> {
     let made = AtomicU64::new(0);
     let make = move |_: PartitionId| {

@@ -1,6 +1,6 @@
 //! Orders from the client's side: what each request is answered with, step by step.
 
-use decalog_exchange::command::{CancelOrder, Command, NewOrder, Request, TradingStatus};
+use decalog_exchange::command::{CancelOrder, Command, Instrument, NewOrder, Request, TradingStatus};
 use decalog_exchange::engine;
 use decalog_exchange::event::{CxlRejReason, CxlRejResponseTo, Event, OrdRejReason};
 use decalog_exchange::value::{Decimal, ExecType, OrdStatus, OrdType, Side, TimeInForce};
@@ -338,4 +338,31 @@ fn reports_go_to_the_session_that_placed_the_order() {
     let report = only(reports(&events, BOTH));
     assert_eq!(report.account, text("BOB"));
     assert!(reports(&events, BOB).is_empty(), "the account's other session hears nothing");
+}
+
+#[test]
+fn a_book_strewn_over_too_many_prices_takes_no_new_price_until_one_is_free() {
+    const STEP: i64 = 64;
+    let mut desk = Desk::logged_on();
+    let wide =
+        Instrument { price_scale: 0, tick_size: 1, price_low: 0, price_high: 1 << 30, ..instrument("WIDE") };
+    desk.submit(Command::InstallInstrument(wide));
+    let at = |id: &str, price: i64| NewOrder {
+        symbol: text("WIDE"),
+        price: Some(Decimal::new(price, 0)),
+        ..sell(id, "10", "1")
+    };
+    let limit = i64::from(engine::MAX_PAGES);
+    for page in 1..=limit {
+        let events = desk.place(ALICE, at(&format!("s{page}"), page * STEP));
+        assert_eq!(only(reports(&events, ALICE)).ord_status, OrdStatus::New, "page {page} of {limit}");
+    }
+    let refused = only(reports(&desk.place(ALICE, at("over", (limit + 1) * STEP)), ALICE));
+    assert_eq!(refused.reject_reason, Some(OrdRejReason::Exchange), "{refused:?}");
+    let joins = only(reports(&desk.place(ALICE, at("joins", limit * STEP)), ALICE));
+    assert_eq!(joins.ord_status, OrdStatus::New, "a price that is there costs nothing");
+    let lift = NewOrder { side: Side::Buy, ..at("lift", STEP) };
+    assert_eq!(shorts(&desk.place(BOB, lift), BOB), ["lift 0/0 0/10", "lift 10@64 F/2 10/0"], "it trades on");
+    let freed = only(reports(&desk.place(ALICE, at("again", (limit + 1) * STEP)), ALICE));
+    assert_eq!(freed.ord_status, OrdStatus::New);
 }
