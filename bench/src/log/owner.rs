@@ -30,18 +30,31 @@ struct Arrived {
     requests: Vec<(Record, oneshot::Sender<()>)>,
     durable: Offset,
     closed: bool,
-    /// The owner waits for an arrival: whoever brings one must wake it.
-    waiting: bool,
+    /// The owner waits for news: whoever brings them must wake it. Requests are news once there are so many.
+    waiting: Option<usize>,
 }
 
 impl Inbox {
+    fn request(&self, record: Record, answer: oneshot::Sender<()>) {
+        let mut state = self.lock();
+        state.requests.push((record, answer));
+        if state.waiting.is_some_and(|least| state.requests.len() >= least) {
+            self.wake(state);
+        }
+    }
+
     fn change(&self, change: impl FnOnce(&mut Arrived)) {
         let mut state = self.lock();
         change(&mut state);
-        if mem::take(&mut state.waiting) {
-            drop(state);
-            self.arrival.notify_one();
+        if state.waiting.is_some() {
+            self.wake(state);
         }
+    }
+
+    fn wake(&self, mut state: MutexGuard<'_, Arrived>) {
+        state.waiting = None;
+        drop(state);
+        self.arrival.notify_one();
     }
 
     fn lock(&self) -> MutexGuard<'_, Arrived> {
@@ -92,7 +105,8 @@ impl Owner {
     }
 }
 
-/// The owner's thread: append what waits, answer what is durable, until closed and nothing is owed.
+/// The owner's thread: append what waits, answer what is durable, until closed and nothing is owed. As in the runtime, a
+/// batch is at least as large as all that is on its way to the device.
 fn serve(log: &dyn Log, partition: PartitionId, mut next: Offset, inbox: &Inbox) -> anyhow::Result<()> {
     let mut batch = BatchBuilder::new();
     let mut requests = Vec::new();
@@ -101,14 +115,17 @@ fn serve(log: &dyn Log, partition: PartitionId, mut next: Offset, inbox: &Inbox)
     loop {
         let (mut durable, closed) = {
             let mut state = inbox.lock();
-            while state.requests.is_empty()
+            let least = unanswered.len().max(1);
+            while state.requests.len() < least
                 && state.durable <= answered_below
                 && !(state.closed && unanswered.is_empty())
             {
-                state.waiting = true;
+                state.waiting = Some(least);
                 state = inbox.arrival.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
-            mem::swap(&mut requests, &mut state.requests);
+            if state.requests.len() as u64 >= next.saturating_sub(state.durable.max(answered_below)) {
+                mem::swap(&mut requests, &mut state.requests);
+            }
             (state.durable, state.closed)
         };
         if !requests.is_empty() {
@@ -160,7 +177,7 @@ impl Door for Owners {
         let mut record = [0; RECORD_BYTES];
         record[..8].copy_from_slice(&sequence.to_le_bytes());
         let (answer, answered) = oneshot::channel();
-        self.0[client % self.0.len()].inbox.change(|arrived| arrived.requests.push((record, answer)));
+        self.0[client % self.0.len()].inbox.request(record, answer);
         answered.await.expect("an owner answers every request before it stops");
     }
 }

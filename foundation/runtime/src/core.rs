@@ -153,6 +153,11 @@ impl<M: StateMachine> Core<M> {
         self.flight.len()
     }
 
+    /// Records of those batches.
+    pub(crate) fn in_flight_records(&self) -> u64 {
+        self.flight.front().map_or(0, |oldest| self.next - oldest.first)
+    }
+
     /// The log says how far it is.
     pub(crate) fn advance(&mut self, durable: u64, synced: u64) {
         self.durable = self.durable.max(durable);

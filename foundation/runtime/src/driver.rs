@@ -148,8 +148,7 @@ impl<M: StateMachine> Driver<M> {
     fn turn(&mut self, turns: &mut Turns<M>) -> Result<bool, Fatal> {
         self.notice()?;
         let mut busy = self.core.apply_ready();
-        let hold = self.core.in_flight() >= self.config.flight_batches;
-        let Taken { intake, reads, orders } = self.shared.inlet.take(hold, &mut self.core.spent);
+        let Taken { intake, reads, orders } = self.shared.inlet.take(self.least(), &mut self.core.spent);
         turns.reads.extend(reads);
         for order in orders {
             busy = true;
@@ -179,6 +178,15 @@ impl<M: StateMachine> Driver<M> {
         self.report_jump(turns);
         busy |= self.serve_reads(turns);
         Ok(busy)
+    }
+
+    /// How many commands make the next batch worth writing: as many as are on their way to the device. So batches double
+    /// while a sync runs, few are written for each, and the first command after a pause waits for nobody.
+    fn least(&self) -> usize {
+        if self.core.in_flight() >= self.config.flight_batches {
+            return usize::MAX;
+        }
+        usize::try_from(self.core.in_flight_records()).unwrap_or(usize::MAX).max(1)
     }
 
     /// Hears what the log has done.
@@ -348,8 +356,7 @@ impl<M: StateMachine> Driver<M> {
         if let Some(nanos) = self.core.nanos_to_deadline().filter(|_| self.core.in_flight() == 0) {
             longest = longest.min(Duration::from_nanos(u64::try_from(nanos).unwrap_or(0)));
         }
-        let hold = self.core.in_flight() >= self.config.flight_batches;
-        if !longest.is_zero() && inlet.about_to_park(hold) {
+        if !longest.is_zero() && inlet.about_to_park(self.least()) {
             thread::park_timeout(longest);
         }
     }
@@ -362,7 +369,7 @@ impl<M: StateMachine> Driver<M> {
         shared.gauges.set_health(Health::Stopped);
         self.core.abandon(error);
         loop {
-            let Taken { intake, reads, .. } = shared.inlet.take(false, &mut self.core.spent);
+            let Taken { intake, reads, .. } = shared.inlet.take(1, &mut self.core.spent);
             turns.reads.extend(reads);
             let Some(intake) = intake else { break };
             self.core.refuse_all(intake, error);

@@ -3,6 +3,9 @@
 //! A command is encoded in the caller's thread and copied into the batch that is being filled; the partition takes
 //! that batch and gives an emptied one back, so that in the steady state nothing is allocated and the lock is held
 //! for a copy. It is a lock and not a lock-free ring because the partition takes it once a batch, not once a command.
+//!
+//! While batches are on their way to the device, the partition asks for a next one of some size; it is not woken for
+//! less. Many small batches would cost a wake-up and a write each, and be durable no sooner than one.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -85,8 +88,16 @@ struct State<M: StateMachine> {
     bytes: usize,
     reads: VecDeque<(u64, ReadJob<M>)>,
     orders: Vec<Order>,
-    parked: bool,
+    /// The partition sleeps until there are reads, orders, or a batch of at least so many commands.
+    parked: Option<usize>,
     closed: Option<SubmitError>,
+}
+
+impl<M: StateMachine> State<M> {
+    /// Whether a batch can be taken: at least so many commands wait, or one batch is full. `usize::MAX` asks for none.
+    fn holds(&self, least: usize) -> bool {
+        least != usize::MAX && (self.records >= least.max(1) || self.filled.len() > 1)
+    }
 }
 
 /// The queue.
@@ -121,7 +132,7 @@ impl<M: StateMachine> Inlet<M> {
             bytes: 0,
             reads: VecDeque::new(),
             orders: Vec::new(),
-            parked: false,
+            parked: None,
             closed: None,
         };
         Inlet {
@@ -197,7 +208,8 @@ impl<M: StateMachine> Inlet<M> {
         intake.push(record, urgent, token, waiter);
         state.records += 1;
         state.bytes += record.len();
-        self.release(guard);
+        let enough = state.parked.is_none_or(|least| state.holds(least));
+        self.release(guard, enough);
         Ok(())
     }
 
@@ -215,19 +227,19 @@ impl<M: StateMachine> Inlet<M> {
             return Err(error);
         }
         state.reads.push_back((seen, job));
-        self.release(state);
+        self.release(state, true);
         Ok(())
     }
 
     pub(crate) fn order(&self, order: Order) {
         let mut state = self.state();
         state.orders.push(order);
-        self.release(state);
+        self.release(state, true);
     }
 
-    /// Lets go of the lock and wakes the partition if it sleeps.
-    fn release(&self, mut state: MutexGuard<'_, State<M>>) {
-        let parked = std::mem::take(&mut state.parked);
+    /// Lets go of the lock and, when there is `enough` to do, wakes the partition if it sleeps.
+    fn release(&self, mut state: MutexGuard<'_, State<M>>, enough: bool) {
+        let parked = enough && state.parked.take().is_some();
         drop(state);
         self.news.store(true, Ordering::Release);
         if parked {
@@ -235,15 +247,16 @@ impl<M: StateMachine> Inlet<M> {
         }
     }
 
-    /// Takes the next batch (unless `hold`), all reads and orders; `spent` goes back to be filled again.
-    pub(crate) fn take(&self, hold: bool, spent: &mut Vec<Intake<M>>) -> Taken<M> {
+    /// Takes the next batch, if at least so many commands wait, all reads and orders; `spent` goes back to be filled
+    /// again.
+    pub(crate) fn take(&self, least: usize, spent: &mut Vec<Intake<M>>) -> Taken<M> {
         self.news.store(false, Ordering::Release);
         let mut guard = self.state();
         let state = &mut *guard;
         if state.spare.len() < 8 {
             state.spare.append(spent);
         }
-        let intake = if hold { None } else { state.filled.pop_front() };
+        let intake = if state.holds(least) { state.filled.pop_front() } else { None };
         if let Some(intake) = &intake {
             state.records -= intake.entries.len();
             state.bytes -= intake.bytes.len();
@@ -251,11 +264,11 @@ impl<M: StateMachine> Inlet<M> {
         Taken { intake, reads: std::mem::take(&mut state.reads), orders: std::mem::take(&mut state.orders) }
     }
 
-    /// Says that the partition is about to sleep; `false` when something came in meanwhile.
-    pub(crate) fn about_to_park(&self, hold: bool) -> bool {
+    /// Says that the partition is about to sleep until at least so many commands wait; `false` when something came in meanwhile.
+    pub(crate) fn about_to_park(&self, least: usize) -> bool {
         let mut state = self.state();
-        let idle = (hold || state.filled.is_empty()) && state.reads.is_empty() && state.orders.is_empty();
-        state.parked = idle;
+        let idle = !state.holds(least) && state.reads.is_empty() && state.orders.is_empty();
+        state.parked = idle.then_some(least);
         idle
     }
 
@@ -266,5 +279,87 @@ impl<M: StateMachine> Inlet<M> {
 
     pub(crate) fn waiting(&self) -> usize {
         self.state().records
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Read, Write};
+
+    use super::*;
+    use crate::machine::{Digest, Outbox, Stamp, Timestamp};
+
+    /// Does nothing.
+    struct Idle;
+
+    impl StateMachine for Idle {
+        type Command = ();
+        type Reply = ();
+        type Event = ();
+
+        fn apply(&mut self, _at: &Stamp, (): (), _out: &mut Outbox<()>) {}
+        fn deadline(&self) -> Option<Timestamp> {
+            None
+        }
+        fn expire(&mut self, _at: &Stamp, _out: &mut Outbox<()>) {}
+        fn snapshot(&self, _out: &mut dyn Write) -> io::Result<()> {
+            Ok(())
+        }
+        fn restore(&mut self, _from: &mut dyn Read) -> io::Result<()> {
+            Ok(())
+        }
+        fn digest(&self) -> Digest {
+            Digest::default()
+        }
+    }
+
+    fn push(inlet: &Inlet<Idle>, body: usize) -> Result<(), SubmitError> {
+        let header = Header::own(crate::record::Own::Tick);
+        inlet.push(&header, false, 0, None, |out| out.resize(out.len() + body, 0))
+    }
+
+    fn parked(inlet: &Inlet<Idle>) -> bool {
+        inlet.state().parked.is_some()
+    }
+
+    fn taken(inlet: &Inlet<Idle>, least: usize) -> usize {
+        inlet.take(least, &mut Vec::new()).intake.map_or(0, |intake| intake.entries.len())
+    }
+
+    #[test]
+    fn a_sleeper_that_wants_three_is_woken_by_the_third() {
+        let inlet = Inlet::new(PartitionId(1), 100, 4 << 20, 10);
+        assert!(inlet.about_to_park(3));
+        for _ in 0..2 {
+            push(&inlet, 10).unwrap();
+            assert!(parked(&inlet), "not for so few");
+            assert_eq!(taken(&inlet, 3), 0);
+        }
+        push(&inlet, 10).unwrap();
+        assert!(!parked(&inlet));
+        assert!(!inlet.about_to_park(3), "enough waits");
+        assert_eq!((taken(&inlet, 3), taken(&inlet, 1)), (3, 0));
+    }
+
+    #[test]
+    fn a_sleeper_is_woken_for_reads_and_orders_whatever_it_wants() {
+        let inlet = Inlet::<Idle>::new(PartitionId(1), 100, 4 << 20, 10);
+        assert!(inlet.about_to_park(usize::MAX));
+        inlet.push_read(0, Box::new(|_| ())).unwrap();
+        assert!(!parked(&inlet));
+        inlet.take(usize::MAX, &mut Vec::new());
+        assert!(inlet.about_to_park(usize::MAX));
+        inlet.order(Order::Stop);
+        assert!(!parked(&inlet));
+    }
+
+    #[test]
+    fn a_full_batch_goes_however_many_are_wanted() {
+        let inlet = Inlet::new(PartitionId(1), 100, 4 << 20, 10);
+        for _ in 0..3 {
+            push(&inlet, MAX_BODY_BYTES).unwrap();
+        }
+        assert_eq!(taken(&inlet, 100), 2, "a batch holds two of the largest, the third is in the next");
+        assert_eq!((taken(&inlet, usize::MAX), taken(&inlet, 100), taken(&inlet, 1)), (0, 0, 1));
     }
 }
