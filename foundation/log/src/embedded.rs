@@ -120,6 +120,7 @@ fn sync_thread(core: &Core, stop: &AtomicBool) {
 
 /// Prepares, indexes and drops segments when there is reason to, and looks for space while there is none.
 fn chore_thread(core: &Core, stop: &AtomicBool) {
+    let mut look_again = None;
     let mut state = core.state();
     while !stop.load(Ordering::Relaxed) && state.failed.is_none() {
         if state.chores_due || state.spare.is_none() && !state.full {
@@ -138,12 +139,17 @@ fn chore_thread(core: &Core, stop: &AtomicBool) {
             state = core.state();
             continue;
         }
-        let wait = if state.full { LOOK_AGAIN } else { Duration::MAX };
+        // Whoever wakes this thread meanwhile does not put the look off.
+        look_again = state.full.then(|| look_again.unwrap_or_else(|| Instant::now() + LOOK_AGAIN));
+        let wait = look_again.map_or(Duration::MAX, |look| look.saturating_duration_since(Instant::now()));
         state.chores_sleep = true;
-        let (woken, outcome) = core.chores.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner);
+        let (woken, _) = core.chores.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner);
         state = woken;
         state.chores_sleep = false;
-        state.chores_due |= outcome.timed_out();
+        if look_again.is_some_and(|look| look <= Instant::now()) {
+            look_again = None;
+            state.chores_due = true;
+        }
     }
 }
 

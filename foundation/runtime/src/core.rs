@@ -17,9 +17,9 @@ use crate::delivery::Posted;
 use crate::error::{Bug, Halt, SubmitError};
 use crate::hub::Hub;
 use crate::inlet::{Entry, Intake, Waiter};
-use crate::machine::{StateMachine, Timestamp};
-use crate::observer::{Applied, Observer};
-use crate::partition::Answer;
+use crate::machine::{StateMachine, Timestamp, Wire};
+use crate::observer::{Applied, Observer, Refused};
+use crate::partition::{Answer, Origin};
 use crate::record::{Acknowledgement, Delivery, HEADER_BYTES, Header, Own};
 use crate::recover::context;
 use crate::replica::{Effect, Replica};
@@ -270,20 +270,29 @@ impl<M: StateMachine> Core<M> {
         fatal
     }
 
-    fn refuse(&mut self, entry: &mut Entry<M>, error: &SubmitError) {
-        match entry.waiter.take() {
+    /// Refuses one entry of which this is the record.
+    fn refuse(&mut self, entry: Entry<M>, record: &[u8], error: &SubmitError) {
+        match entry.waiter {
             // Whoever asked may have gone away.
             Some(waiter) => drop(waiter.send(Err(error.clone()))),
-            None if entry.token != 0 => {
-                tell(&mut self.observer, |observer| observer.refused(entry.token, error))
-            }
+            None if entry.token != 0 => tell(&mut self.observer, |observer| {
+                let (header, body) = crate::record::split(record).expect("the inlet writes whole headers");
+                let command = M::Command::decode(header.kind.get(), header.version.get(), body);
+                observer.refused(Refused {
+                    token: entry.token,
+                    origin: Origin::of(header, entry.urgent),
+                    command: command.expect("a command that was encoded here"),
+                    error,
+                });
+            }),
             None => {}
         }
     }
 
     pub(crate) fn refuse_all(&mut self, mut intake: Intake<M>, error: &SubmitError) {
-        for mut entry in intake.entries.drain(..) {
-            self.refuse(&mut entry, error);
+        for entry in std::mem::take(&mut intake.entries) {
+            let record = intake.record(&entry);
+            self.refuse(entry, record, error);
         }
         intake.clear();
         self.spent.push(intake);
@@ -293,11 +302,12 @@ impl<M: StateMachine> Core<M> {
     fn refuse_ordinary(&mut self, intake: &mut Intake<M>, words: &str) {
         let error = SubmitError::DiskFull(words.to_owned());
         let entries = std::mem::take(&mut intake.entries);
-        for mut entry in entries {
+        for entry in entries {
             if entry.urgent {
                 intake.entries.push(entry);
             } else {
-                self.refuse(&mut entry, &error);
+                let record = intake.record(&entry);
+                self.refuse(entry, record, &error);
             }
         }
     }

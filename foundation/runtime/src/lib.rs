@@ -87,7 +87,7 @@ pub use error::{Bug, Divergence, Halt, ReadError, StartError, SubmitError};
 pub use events::{Address, Published, SubscriptionError};
 pub use lookout::Lookout;
 pub use machine::{DecodeError, Digest, Message, Outbox, Stamp, StateMachine, Timestamp, Wire, pack, unpack};
-pub use observer::{Applied, Observer};
+pub use observer::{Applied, Observer, Refused};
 pub use partition::{Answer, Health, Origin, Partition, Seen, Status};
 pub use shadow::SnapshotError;
 pub use skip::{Skip, Skips};

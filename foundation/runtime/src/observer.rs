@@ -2,6 +2,7 @@
 
 use crate::error::SubmitError;
 use crate::machine::{Stamp, StateMachine};
+use crate::partition::Origin;
 
 /// What a record did.
 #[derive(Debug)]
@@ -21,6 +22,19 @@ pub struct Applied<'a, M: StateMachine> {
     pub state: &'a M,
 }
 
+/// A command that was offered ([`crate::Partition::offer`]) and is not in the log.
+#[derive(Debug)]
+pub struct Refused<'a, M: StateMachine> {
+    /// What whoever offered it gave along.
+    pub token: u64,
+    /// Who asked.
+    pub origin: Origin,
+    /// What was asked, for who can do something else with it.
+    pub command: M::Command,
+    /// Why it was not taken.
+    pub error: &'a SubmitError,
+}
+
 /// Is told of every record applied, on the partition's own thread, after it is durable. It must be quick (the whole
 /// partition waits) and must not block. A panic switches it off, with an error in the log; the partition goes on.
 ///
@@ -30,9 +44,9 @@ pub trait Observer<M: StateMachine>: Send + 'static {
     /// A record was applied.
     fn applied(&mut self, record: &Applied<'_, M>);
 
-    /// A command offered with this token was not taken after all (the disk is full, the partition halted).
-    fn refused(&mut self, token: u64, error: &SubmitError) {
-        let _ = (token, error);
+    /// An offered command was not taken after all (the disk is full, the partition halted).
+    fn refused(&mut self, refused: Refused<'_, M>) {
+        let _ = refused;
     }
 
     /// Everything that was durable is applied: flush what was written meanwhile. `applied` is the next record's offset.

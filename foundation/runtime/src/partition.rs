@@ -38,6 +38,17 @@ impl Origin {
         Origin { bucket, ..Origin::default() }
     }
 
+    /// What a header says of it.
+    pub(crate) fn of(header: &Header, urgent: bool) -> Origin {
+        Origin {
+            bucket: header.bucket.get(),
+            principal: header.principal.get(),
+            client: header.client.get(),
+            sequence: header.sequence.get(),
+            urgent,
+        }
+    }
+
     fn header<C: Wire>(&self, command: &C, rules: u32) -> Header {
         let (kind, version) = command.kind(rules);
         Header {

@@ -138,7 +138,7 @@ impl Core {
             Durability::Interval { millis } => state.want_within(millis),
             Durability::Os => state.want_within(self.options.os_sync_millis),
         };
-        if state.chores_sleep && state.end >= state.fill_at {
+        if state.chores_sleep && state.spare.is_some() && state.end >= state.fill_at {
             self.chores.notify_one();
         }
         if wake {

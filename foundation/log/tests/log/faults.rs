@@ -107,6 +107,24 @@ fn space_that_comes_from_outside_is_found() {
 }
 
 #[test]
+fn space_is_found_while_the_reserve_is_used() {
+    let disk = SimDisk::new();
+    disk.set_capacity(Some(3 * (256 << 10)));
+    let options = Options { segment_bytes: 256 << 10, reserve_bytes: 32 << 10, ..Options::small() };
+    let log = EmbeddedLog::start(Arc::new(disk.clone()), options).unwrap();
+    log.open(A, Durability::Fsync, Witness::new()).unwrap();
+    fill(&log, Allowance::Ordinary);
+    disk.set_capacity(None);
+    // An append every few milliseconds: the thread that looks for space never has long to itself. The reserve takes
+    // them for most of a second.
+    eventually("the log takes ordinary appends again", || {
+        std::thread::park_timeout(std::time::Duration::from_millis(10));
+        append(&log, Allowance::Reserve).expect("the reserve is not used up so soon");
+        append(&log, Allowance::Ordinary).is_ok()
+    });
+}
+
+#[test]
 fn a_full_disk_loses_nothing_in_a_power_cut() {
     let disk = SimDisk::new();
     disk.set_capacity(Some(3 * (64 << 10)));

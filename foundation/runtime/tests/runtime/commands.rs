@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use decalog_runtime::bucket::bucket_of;
 use decalog_runtime::{
-    Applied, Config, Durability, Observer, Origin, ReadError, SubmitError, System, Timestamp,
+    Applied, Config, Durability, Observer, Origin, ReadError, Refused, SubmitError, System, Timestamp,
 };
 
 use crate::ledger::{Command, Event, Ledger, Reply};
@@ -59,7 +59,7 @@ struct Notes(Sender<Note>);
 enum Note {
     Applied { token: u64, offset: u64, reply: Option<Reply>, events: usize },
     BatchEnd(u64),
-    Refused(u64, String),
+    Refused { token: u64, origin: Origin, command: Command, error: String },
     Stopped,
 }
 
@@ -70,8 +70,9 @@ impl Observer<Ledger> for Notes {
         let note = Note::Applied { token, offset, reply: record.reply.cloned(), events: record.events.len() };
         self.0.send(note).unwrap();
     }
-    fn refused(&mut self, token: u64, error: &SubmitError) {
-        self.0.send(Note::Refused(token, error.to_string())).unwrap();
+    fn refused(&mut self, refused: Refused<'_, Ledger>) {
+        let Refused { token, origin, command, error } = refused;
+        self.0.send(Note::Refused { token, origin, command, error: error.to_string() }).unwrap();
     }
     fn batch_end(&mut self, applied: u64) {
         self.0.send(Note::BatchEnd(applied)).unwrap();
@@ -98,6 +99,28 @@ fn an_offered_command_is_told_to_the_observer_with_its_token() {
     assert_eq!(notes.recv().unwrap(), Note::BatchEnd(1));
     system.shutdown();
     assert_eq!(notes.recv().unwrap(), Note::Stopped);
+}
+
+#[test]
+fn an_offered_command_that_finds_no_space_comes_back_whole() {
+    let stand = Stand::new();
+    let (system, notes) = observed(&stand);
+    stand.disk.set_capacity(Some(2 << 20));
+    let asked = Origin { bucket: 3, principal: 5, client: 7, sequence: 0, urgent: false };
+    for sequence in 0..100_000 {
+        let origin = Origin { sequence, ..asked };
+        system.partition(0).offer(origin, &deposit(4, 2), 77).unwrap();
+        match notes.recv().unwrap() {
+            Note::Refused { token, origin: from, command, error } => {
+                assert_eq!((token, from, command), (77, origin, deposit(4, 2)));
+                assert!(error.contains("bytes are needed"), "{error}");
+                return;
+            }
+            applied => assert!(matches!(applied, Note::Applied { .. }), "{applied:?}"),
+        }
+        assert!(matches!(notes.recv().unwrap(), Note::BatchEnd(_)));
+    }
+    panic!("the disk does not fill");
 }
 
 #[test]

@@ -9,12 +9,13 @@ use decalog_fix::codec::Encoder;
 use decalog_fix::outbound::write_gap_fill;
 use decalog_fix::session::{ConnectionId, ReplayItem};
 use decalog_fix::time::Timestamp;
-use decalog_runtime::{Address, Applied, Observer, Partition, SubmitError};
+use decalog_runtime::{Address, Applied, Observer, Origin, Partition, Refused, SubmitError};
 
 use super::connections::{Connection, Connections};
 use super::encode::{encode, encode_again};
 use super::outbound::Resend;
-use super::shortage::Shortage;
+use super::shortage::{Shortage, turn_away};
+use crate::command::Command;
 use crate::event::{Event, Outbound};
 use crate::state::Unit;
 
@@ -30,6 +31,8 @@ pub(crate) struct Writer {
     encoder: Encoder,
     stages: Vec<Stage>,
     used: usize,
+    /// Connections that ended while not even the reserve had space: to be told to their sessions when something has.
+    untold: Vec<(u64, Origin, Command)>,
 }
 
 /// What one connection gets, in this order: each resend behind the bytes that came before it, the bytes after, the end.
@@ -49,7 +52,8 @@ impl Writer {
         shortage: Arc<Shortage>,
         partition: Arc<OnceLock<Partition<Unit>>>,
     ) -> Self {
-        Self { connections, shortage, partition, encoder: Encoder::default(), stages: Vec::new(), used: 0 }
+        let (encoder, stages, untold) = (Encoder::default(), Vec::new(), Vec::new());
+        Self { connections, shortage, partition, encoder, stages, used: 0, untold }
     }
 
     /// The stage of a connection, made when it has none; `None` when the connection is gone.
@@ -84,6 +88,33 @@ impl Writer {
         let (Some(connection), Some(partition)) = (&stage.connection, self.partition.get()) else { return };
         let resend = resend(Arc::clone(connection), partition.clone(), now, items.to_vec());
         stage.resends.push((std::mem::take(&mut stage.bytes), resend));
+    }
+
+    /// What comes of a command that found no space. An order comes again as one that was refused, which may use the
+    /// reserve. What found none there either ends its connection: nothing more can be answered on it.
+    fn out_of_space(&mut self, token: u64, origin: Origin, command: Command) {
+        match command {
+            Command::Fix(mut message) => match turn_away(&mut message.inbound) {
+                true => self.offer(token, Origin { urgent: true, ..origin }, &Command::Fix(message)),
+                false => self.give_up(token, "the reserve for a full disk is used up"),
+            },
+            command => self.untold.push((token, origin, command)),
+        }
+    }
+
+    /// Offers a command in the name of whoever offered it first.
+    fn offer(&mut self, token: u64, origin: Origin, command: &Command) {
+        let Some(partition) = self.partition.get() else { return };
+        if let Err(error) = partition.offer(origin, command, token) {
+            self.give_up(token, &error.to_string());
+        }
+    }
+
+    /// A message is neither in the log nor answered: its session cannot go on over this connection.
+    fn give_up(&mut self, token: u64, reason: &str) {
+        tracing::warn!(connection = token, reason, "FIX message not taken");
+        self.close(ConnectionId(token));
+        self.flush();
     }
 
     fn close(&mut self, id: ConnectionId) {
@@ -142,20 +173,22 @@ impl Observer<Unit> for Writer {
         }
     }
 
-    fn refused(&mut self, token: u64, error: &SubmitError) {
-        match error {
-            SubmitError::DiskFull(_) => self.shortage.notice(),
-            // A message that is neither in the log nor answered: the session cannot go on over this connection.
-            error => {
-                tracing::warn!(connection = token, %error, "FIX message not taken");
-                self.close(ConnectionId(token));
-                self.flush();
-            }
+    fn refused(&mut self, refused: Refused<'_, Unit>) {
+        let Refused { token, origin, command, error } = refused;
+        if matches!(error, SubmitError::DiskFull(_)) {
+            self.shortage.notice();
+            self.out_of_space(token, origin, command);
+        } else {
+            self.give_up(token, &error.to_string());
         }
     }
 
     fn batch_end(&mut self, _applied: u64) {
         self.flush();
+        // Something was logged: there may be space for these too.
+        for (token, origin, command) in std::mem::take(&mut self.untold) {
+            self.offer(token, origin, &command);
+        }
     }
 
     fn stopped(&mut self, error: &SubmitError) {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use decalog_fix::codec::{Framed, Framer, Rules};
 use decalog_fix::guard::{Guard, Opening};
-use decalog_fix::session::{Body, BusinessReason, BusinessReject, ConnectionId, Inbound};
+use decalog_fix::session::{Body, ConnectionId, Inbound};
 use decalog_runtime::{Lookout, Origin, SubmitError};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
@@ -19,6 +19,7 @@ use super::connections::Connection;
 use super::decode::decode;
 use super::outbound::Outbound;
 use super::peer::Peer;
+use super::shortage::turn_away;
 use super::{Door, Gateway};
 use crate::api::credentials;
 use crate::command::{Command, FixMessage, Request};
@@ -146,8 +147,7 @@ impl Reader {
                     continue;
                 };
                 let mut inbound = self.guard.check(frame, decode);
-                let is_order = matches!(inbound.body, Body::Application(_));
-                if is_order && door.shortage.is_on() {
+                if door.shortage.is_on() {
                     turn_away(&mut inbound);
                 }
                 let urgent = !matches!(inbound.body, Body::Application(_));
@@ -219,27 +219,6 @@ fn message(connection: &Connection, inbound: Inbound<Request>) -> Command {
     Command::Fix(FixMessage { session: connection.peer.session, connection: connection.id, inbound })
 }
 
-/// Makes of an order the news that there is no space for it.
-fn turn_away(inbound: &mut Inbound<Request>) {
-    let (Some(ref_msg_type), Body::Application(request)) = (inbound.header.msg_type, &inbound.body) else {
-        return;
-    };
-    let id = match request {
-        Request::NewOrder(order) => &order.cl_ord_id,
-        Request::Cancel(cancel) => &cancel.cl_ord_id,
-        Request::Replace(replace) => &replace.order.cl_ord_id,
-        Request::Status(status) => &status.cl_ord_id,
-        Request::SecurityList(list) => &list.request_id,
-        Request::MarketData(request) => &request.request_id,
-    };
-    inbound.body = Body::Refused(BusinessReject {
-        ref_msg_type,
-        ref_id: Some(id.to_string()),
-        reason: BusinessReason::ApplicationNotAvailable,
-        text: "The exchange cannot store orders now, try again later".into(),
-    });
-}
-
 /// Queues a command, waiting while the queue is full.
 fn submit(door: &Door, connection: &Connection, command: &Command, urgent: bool) -> Result<(), SubmitError> {
     let origin = Origin {
@@ -254,10 +233,6 @@ fn submit(door: &Door, connection: &Connection, command: &Command, urgent: bool)
             Err(SubmitError::Overloaded { .. }) => {
                 std::thread::sleep(pause);
                 pause = (pause * 2).min(longest);
-            }
-            Err(SubmitError::DiskFull(_)) => {
-                door.shortage.notice();
-                return Ok(());
             }
             taken => return taken,
         }

@@ -1,11 +1,14 @@
 //! A full disk, as the readers of a unit see it: orders are turned away with a BusinessMessageReject until space is back.
 //!
-//! The order that met the full disk first is lost before it had a number in the log. The session misses that number at
-//! the next message, asks for it again, and the order that comes again is turned away by then.
+//! An order that met the full disk is offered again as what it becomes then, a message that was refused: that may use the
+//! reserve. Once the reserve is used up too, connections are closed at the first message that cannot be logged.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use decalog_fix::session::{Body, BusinessReason, BusinessReject, Inbound};
+
+use crate::command::Request;
 
 /// How long orders are turned away after one met a full disk; then one is let through to see.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
@@ -34,6 +37,28 @@ impl Shortage {
             }
         }
     }
+}
+
+/// Makes of a request the news that there is no space for it; `false` for what is no request.
+pub(crate) fn turn_away(inbound: &mut Inbound<Request>) -> bool {
+    let (Some(ref_msg_type), Body::Application(request)) = (inbound.header.msg_type, &inbound.body) else {
+        return false;
+    };
+    let id = match request {
+        Request::NewOrder(order) => &order.cl_ord_id,
+        Request::Cancel(cancel) => &cancel.cl_ord_id,
+        Request::Replace(replace) => &replace.order.cl_ord_id,
+        Request::Status(status) => &status.cl_ord_id,
+        Request::SecurityList(list) => &list.request_id,
+        Request::MarketData(request) => &request.request_id,
+    };
+    inbound.body = Body::Refused(BusinessReject {
+        ref_msg_type,
+        ref_id: Some(id.to_string()),
+        reason: BusinessReason::ApplicationNotAvailable,
+        text: "The exchange cannot store orders now, try again later".into(),
+    });
+    true
 }
 
 #[cfg(test)]
