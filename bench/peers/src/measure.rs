@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
 
 use crate::engines::{Engine, Translator};
 use crate::flow::{Flow, Message};
@@ -15,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const STRIDE: usize = 512;
 
 /// What one run over a flow gave.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Run {
     /// Seconds of core time per message.
     pub(crate) pace: f64,

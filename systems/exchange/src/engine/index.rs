@@ -6,10 +6,12 @@
 //! sequence, lie together: what is young is in the cache. The tag tells the home, so growing and closing gaps need not look
 //! at the orders themselves.
 
+use super::memory;
 use super::orders::{NIL, Orders};
 
 /// 2^64 divided by the golden ratio: spreads sequential and strided ids evenly (Knuth, TAOCP 3, 6.4).
 const FIBONACCI: u64 = 0x9E37_79B9_7F4A_7C15;
+/// What [`memory::zeroes`] fills with.
 const EMPTY: u64 = 0;
 const MIN_BITS: u32 = 6;
 /// log2 of the ids in a block, and of the entries in a cache line.
@@ -48,7 +50,7 @@ impl OrderIndex {
     /// An index that holds `orders` entries without growing.
     pub(super) fn with_capacity(orders: u32) -> Self {
         let bits = (u64::from(orders) * 2).next_power_of_two().trailing_zeros().max(MIN_BITS);
-        Self { entries: vec![EMPTY; 1 << bits], bits, mask: (1 << bits) - 1, len: 0 }
+        Self { entries: memory::zeroes(1 << bits), bits, mask: (1 << bits) - 1, len: 0 }
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "a tag shifted so has at most `bits` bits")]
@@ -125,7 +127,7 @@ impl OrderIndex {
         let old = std::mem::take(&mut self.entries);
         self.bits += 1;
         self.mask = (1 << self.bits) - 1;
-        self.entries = vec![EMPTY; 1 << self.bits];
+        self.entries = memory::zeroes(1 << self.bits);
         for entry in old.into_iter().filter(|&entry| entry != EMPTY) {
             self.place(entry >> TAG_BITS, entry);
         }

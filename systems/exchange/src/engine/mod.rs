@@ -56,7 +56,7 @@
 //! grows by doubling to the most orders that ever rested at once and is then reused; in steady state nothing is allocated.
 //!
 //! - [`OrderBook`]: `book` takes requests, `matching` trades, `depth` answers questions, `digest` fingerprints.
-//! - `orders`, `index`, `ladder`, `directory`: the storage; they know no rule of trading.
+//! - `orders`, `index`, `ladder`, `directory`: the storage, on the pages that `memory` asks for; they know no rule of trading.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod book;
@@ -66,6 +66,7 @@ mod directory;
 mod index;
 mod ladder;
 mod matching;
+mod memory;
 mod order;
 mod orders;
 mod reports;

@@ -2,6 +2,8 @@
 
 use std::ops::{Index, IndexMut};
 
+use super::memory;
+
 /// No slot, no level, no page.
 pub(super) const NIL: u32 = u32::MAX;
 
@@ -85,7 +87,7 @@ pub(super) struct Orders {
 
 impl Orders {
     pub(super) fn with_capacity(orders: u32) -> Self {
-        Self { slots: Vec::with_capacity(orders as usize), free: NIL, live: 0 }
+        Self { slots: memory::with_capacity(orders as usize), free: NIL, live: 0 }
     }
 
     /// How many slots are taken.
@@ -110,6 +112,9 @@ impl Orders {
 
     #[expect(clippy::cast_possible_truncation, reason = "a book refuses orders beyond MAX_ORDERS")]
     fn extend(&mut self, order: Order) -> u32 {
+        if self.slots.len() == self.slots.capacity() {
+            memory::double(&mut self.slots);
+        }
         self.slots.push(order);
         (self.slots.len() - 1) as u32
     }
