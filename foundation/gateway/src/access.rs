@@ -1,0 +1,158 @@
+//! Who asks, and what they may do: the words that systems, the gate and the account store share.
+//!
+//! Nothing here knows how a credential is checked; that is the [`Authenticator`]'s work.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// A right that a route asks for, named `system:what` (`exchange:read`, `identity:admin`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Scope(pub &'static str);
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// What a route asks of whoever calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing. A valid credential still reaches the handler; one that is refused counts as none.
+    Public,
+    /// Any valid principal.
+    Signed,
+    /// A valid principal that holds this scope.
+    Scope(Scope),
+}
+
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Access::Public => f.write_str("public"),
+            Access::Signed => f.write_str("signed in"),
+            Access::Scope(scope) => scope.fmt(f),
+        }
+    }
+}
+
+/// The scopes that a credential carries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scopes(Arc<[Box<str>]>);
+
+impl Scopes {
+    /// No scope at all.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// The scopes of a list, each once, in order.
+    pub fn new<S: Into<Box<str>>>(names: impl IntoIterator<Item = S>) -> Self {
+        let mut names: Vec<Box<str>> = names.into_iter().map(Into::into).collect();
+        names.sort_unstable();
+        names.dedup();
+        Self(names.into())
+    }
+
+    /// The scopes of a space-separated list (RFC 6749 section 3.3). `None` when a name holds a character that the
+    /// RFC does not allow, or when one is empty.
+    pub fn parse(list: &str) -> Option<Self> {
+        let allowed = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+        if list.is_empty() {
+            return Some(Self::none());
+        }
+        let names = list.split(' ');
+        names.clone().all(|name| !name.is_empty() && name.bytes().all(allowed)).then(|| Self::new(names))
+    }
+
+    /// Is this scope among them?
+    pub fn holds(&self, scope: Scope) -> bool {
+        self.0.binary_search_by(|name| (**name).cmp(scope.0)).is_ok()
+    }
+
+    /// The names, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|name| &**name)
+    }
+}
+
+/// The space-separated list.
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, name) in self.iter().enumerate() {
+            if place > 0 {
+                f.write_str(" ")?;
+            }
+            f.write_str(name)?;
+        }
+        Ok(())
+    }
+}
+
+/// Who asks: an account, through which client and session, with which scopes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    /// The account's id.
+    pub account: u64,
+    /// Its name, for people and log lines.
+    pub name: Arc<str>,
+    /// What this credential may do; never more than the account may.
+    pub scopes: Scopes,
+    /// The OAuth client that acts for the account, if one does.
+    pub client: Option<Arc<str>>,
+    /// The session or API key that the credential belongs to, so that revoking it can be told from others.
+    pub session: u64,
+}
+
+/// What a request shows to say who asks.
+#[derive(Clone, Copy, Debug)]
+pub enum Credential<'a> {
+    /// `Authorization: Bearer …` (RFC 6750).
+    Bearer(&'a str),
+    /// `X-API-Key: …`.
+    ApiKey(&'a str),
+    /// The certificate that the client proved to hold in the TLS handshake, DER encoded.
+    Certificate(&'a [u8]),
+}
+
+/// Why a credential is not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// Malformed, forged, or of nobody.
+    Unknown,
+    /// It was good once.
+    Expired,
+    /// It was taken back.
+    Revoked,
+    /// It cannot be told now: the account store is not there.
+    Unavailable,
+}
+
+/// Tells who is behind a credential.
+pub trait Authenticator: Send + Sync + 'static {
+    /// The principal of this credential. Called on the server's own threads: never blocks long.
+    fn authenticate(&self, credential: Credential<'_>) -> Result<Arc<Principal>, Denied>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_are_a_set_of_whole_names() {
+        let scopes = Scopes::parse("feed:write exchange:read feed:write").unwrap();
+        assert_eq!(scopes.to_string(), "exchange:read feed:write");
+        assert!(scopes.holds(Scope("exchange:read")) && scopes.holds(Scope("feed:write")));
+        for other in ["exchange:rea", "exchange:read:all", "exchange", "", "EXCHANGE:READ"] {
+            assert!(!scopes.holds(Scope(other)), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_scopes_has_the_rfcs_characters_only() {
+        assert_eq!(Scopes::parse(""), Some(Scopes::none()));
+        for list in [" ", "a  b", " a", "a ", "a\tb", "a\"b", "a\\b", "é"] {
+            assert_eq!(Scopes::parse(list), None, "{list:?}");
+        }
+    }
+}

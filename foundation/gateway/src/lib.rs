@@ -1,0 +1,28 @@
+//! What faces the network, once, for every system: who asks, what they may do, and how a refusal looks.
+//!
+//! A system declares its [`Routes`](route::Routes), each with the [`Access`](access::Access) it needs, and answers
+//! refusals as [`Problem`](problem::Problem)s. The [`Gate`](route::Gate) checks a request's credential before the
+//! handler sees it; who is behind a credential is told by an [`Authenticator`](access::Authenticator), which
+//! `decalog-identity` implements.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use axum::http::Method;
+//! use decalog_gateway::access::{Access, Scope};
+//! use decalog_gateway::route::{Gate, Routes, front};
+//!
+//! const READ: Scope = Scope("ledger:read");
+//!
+//! let routes = Routes::<()>::new()
+//!     .route(Method::GET, "/v1/rates", Access::Public, async || "1.00")
+//!     .route(Method::GET, "/v1/accounts/{id}", Access::Scope(READ), async || "12.00");
+//! let door = front([routes.guarded((), &Gate::closed())]);
+//! # let _: axum::Router = door;
+//! ```
+//!
+//! This crate knows no system and no account store.
+
+pub mod access;
+pub mod problem;
+pub mod route;
+pub mod sabotage;

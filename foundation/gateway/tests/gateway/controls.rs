@@ -1,0 +1,30 @@
+//! Negative controls: with a guarantee taken out, the test that guards it fails. Without the feature, nothing can
+//! be taken out.
+
+#[cfg(not(feature = "sabotage"))]
+#[test]
+fn nothing_can_be_taken_out_of_an_ordinary_build() {
+    const { assert!(!decalog_gateway::sabotage::COMPILED_IN) };
+    crate::access::each_route_lets_in_only_who_may();
+}
+
+#[cfg(feature = "sabotage")]
+mod taken_out {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use decalog_gateway::sabotage::{Sabotage, take_out};
+
+    /// The guarding test passes with the guarantee and fails without it.
+    fn fails_without(sabotage: Sabotage, test: fn()) {
+        test();
+        take_out(Some(sabotage));
+        let outcome = catch_unwind(AssertUnwindSafe(test));
+        take_out(None);
+        assert!(outcome.is_err(), "nobody noticed that {sabotage:?}");
+    }
+
+    #[test]
+    fn scope() {
+        fails_without(Sabotage::ScopeUnchecked, crate::access::each_route_lets_in_only_who_may);
+    }
+}

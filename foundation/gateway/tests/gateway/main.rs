@@ -1,0 +1,4 @@
+//! Black-box tests of the gateway.
+
+mod access;
+mod controls;
