@@ -27,6 +27,7 @@ ALLOWED_LICENCES = {
 
 # Crates that stand in two versions because two of our dependencies have not met yet, and what would end it.
 KNOWN_DUPLICATES = {
+    "getrandom": "ring 0.17 names an old one; ends with ring 0.18",
     "hashbrown": "fjall's caches and dashmap follow behind; ends with their next releases. Tests only",
     "rand_core": "password-hash 0.5 names an old one for salts, which we make ourselves; ends with argon2 0.6",
     "syn": "derive macros are moving from 2 to 3; build time only",
