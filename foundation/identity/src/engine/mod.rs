@@ -1,0 +1,5 @@
+//! Pure rules, usable without a log: no clock, no randomness, no I/O.
+
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod lockout;

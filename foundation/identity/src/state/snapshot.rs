@@ -1,0 +1,151 @@
+//! The state as bytes, what is found in it by other keys, and its fingerprint.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use decalog_runtime::bucket::IdMaker;
+use decalog_runtime::{Digest, pack, unpack};
+use serde::{Deserialize, Serialize};
+
+use super::table::Table;
+use super::{Account, ApiKey, Code, DeviceCode, Directory, End, Found, Session, SigningKey};
+use crate::value::{Client, Hash, Scopes};
+
+/// What is written; borrowed for writing.
+#[derive(Serialize)]
+struct Written<'a> {
+    ids: IdMaker,
+    roles: &'a BTreeMap<String, Scopes>,
+    accounts: &'a BTreeMap<u64, Account>,
+    sessions: &'a BTreeMap<u64, Session>,
+    api_keys: &'a BTreeMap<u64, ApiKey>,
+    clients: &'a BTreeMap<String, Client>,
+    codes: &'a BTreeMap<Hash, Code>,
+    device_codes: &'a BTreeMap<Hash, DeviceCode>,
+    signing_keys: &'a BTreeMap<String, SigningKey>,
+}
+
+/// The same, owned, for reading.
+#[derive(Deserialize)]
+struct Read {
+    ids: IdMaker,
+    roles: BTreeMap<String, Scopes>,
+    accounts: BTreeMap<u64, Account>,
+    sessions: BTreeMap<u64, Session>,
+    api_keys: BTreeMap<u64, ApiKey>,
+    clients: BTreeMap<String, Client>,
+    codes: BTreeMap<Hash, Code>,
+    device_codes: BTreeMap<Hash, DeviceCode>,
+    signing_keys: BTreeMap<String, SigningKey>,
+}
+
+impl Directory {
+    pub(super) fn write(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        let written = Written {
+            ids: self.ids,
+            roles: self.roles.rows(),
+            accounts: self.accounts.rows(),
+            sessions: self.sessions.rows(),
+            api_keys: self.api_keys.rows(),
+            clients: self.clients.rows(),
+            codes: self.codes.rows(),
+            device_codes: self.device_codes.rows(),
+            signing_keys: self.signing_keys.rows(),
+        };
+        pack(&written, &mut bytes);
+        out.write_all(&bytes)
+    }
+
+    pub(super) fn read(from: &mut dyn io::Read) -> io::Result<Directory> {
+        let mut bytes = Vec::new();
+        from.read_to_end(&mut bytes)?;
+        let read: Read = unpack(0, 1, &bytes).map_err(io::Error::other)?;
+        let mut directory = Directory {
+            ids: read.ids,
+            roles: Table::of(read.roles),
+            accounts: Table::of(read.accounts),
+            sessions: Table::of(read.sessions),
+            api_keys: Table::of(read.api_keys),
+            clients: Table::of(read.clients),
+            codes: Table::of(read.codes),
+            device_codes: Table::of(read.device_codes),
+            signing_keys: Table::of(read.signing_keys),
+            found: Found::default(),
+        };
+        directory.found = directory.find();
+        Ok(directory)
+    }
+
+    pub(super) fn fingerprint(&self) -> Digest {
+        let mut bytes = Vec::new();
+        pack(&self.ids, &mut bytes);
+        [
+            self.roles.digest(),
+            self.accounts.digest(),
+            self.sessions.digest(),
+            self.api_keys.digest(),
+            self.clients.digest(),
+            self.codes.digest(),
+            self.device_codes.digest(),
+            self.signing_keys.digest(),
+        ]
+        .iter()
+        .fold(Digest::of(&bytes), |digest, table| digest.then(&table.0.to_le_bytes()))
+    }
+
+    /// Makes the indexes from the tables.
+    pub(super) fn find(&self) -> Found {
+        let mut found = Found::default();
+        for (id, account) in self.accounts.rows() {
+            found.names.insert(account.name.clone(), *id);
+        }
+        for (id, session) in self.sessions.rows() {
+            found.sessions_of.insert((session.account, *id));
+            found.ends.insert((session.expires, End::Session(*id)));
+            if let Some(secret) = session.secret {
+                found.secrets.insert(secret, *id);
+            }
+        }
+        for (id, key) in self.api_keys.rows() {
+            found.keys_of.insert((key.account, *id));
+            found.keys.insert(key.hash, *id);
+            if let Some(expires) = key.expires {
+                found.ends.insert((expires, End::ApiKey(*id)));
+            }
+        }
+        for (hash, code) in self.codes.rows() {
+            found.ends.insert((code.expires, End::Code(*hash)));
+        }
+        for (hash, code) in self.device_codes.rows() {
+            found.user_codes.insert(code.user_code.clone(), *hash);
+            found.ends.insert((code.expires, End::DeviceCode(*hash)));
+        }
+        for (kid, key) in self.signing_keys.rows() {
+            found.ends.insert((key.trusted_until, End::SigningKey(kid.clone())));
+        }
+        found
+    }
+
+    /// What must hold after every record; the text says what does not.
+    pub fn check(&self) -> Result<(), String> {
+        if self.found != self.find() {
+            return Err("an index is not what the tables say".to_owned());
+        }
+        for (id, session) in self.sessions.rows() {
+            let account = self.accounts.get(&session.account);
+            if account.is_none_or(|account| account.disabled) {
+                return Err(format!("session {id} of an account that is not there or shut out"));
+            }
+            if session.client.as_ref().is_some_and(|client| self.clients.get(client).is_none()) {
+                return Err(format!("session {id} of a client that is not there"));
+            }
+        }
+        for (hash, code) in self.codes.rows() {
+            if self.clients.get(&code.client).is_none() {
+                return Err(format!("code {hash:?} of a client that is not there"));
+            }
+        }
+        Ok(())
+    }
+}

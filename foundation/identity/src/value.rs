@@ -1,0 +1,148 @@
+//! The small values of which commands, events and state are made.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::de::{self, Deserialize, Deserializer, Visitor};
+use serde::{Serialize, Serializer};
+
+/// What somebody may do, by name: `exchange:read`. A name without a colon (`openid`, `profile`) is about an answer's
+/// content and no right.
+pub type Scopes = BTreeSet<String>;
+
+/// Nanoseconds in a second.
+pub const SECOND: i64 = 1_000_000_000;
+
+/// The SHA-256 of a secret: all that is kept of it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Hash(pub [u8; 32]);
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Hash({:02x}{:02x}{:02x}…)", self.0[0], self.0[1], self.0[2])
+    }
+}
+
+impl Serialize for Hash {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Hash {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Bytes::deserialize(from).and_then(|bytes| {
+            let length = bytes.0.len();
+            bytes.0.try_into().map(Hash).map_err(|_| de::Error::invalid_length(length, &"32 bytes"))
+        })
+    }
+}
+
+/// Some bytes, written as such.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bytes(pub Vec<u8>);
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Bytes({} bytes)", self.0.len())
+    }
+}
+
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Bin;
+        impl Visitor<'_> for Bin {
+            type Value = Bytes;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("bytes")
+            }
+            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
+                Ok(Bytes(bytes.to_vec()))
+            }
+        }
+        from.deserialize_bytes(Bin)
+    }
+}
+
+/// A way to come to a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize)]
+pub enum GrantType {
+    /// `authorization_code`
+    AuthorizationCode,
+    /// `refresh_token`
+    RefreshToken,
+    /// `client_credentials`
+    ClientCredentials,
+    /// `urn:ietf:params:oauth:grant-type:device_code`
+    DeviceCode,
+    /// `password`: for protocols that still need it.
+    Password,
+}
+
+/// What a client is allowed beyond OAuth 2.1, for protocols that still need it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct Profile {
+    /// An authorization code without PKCE.
+    pub without_pkce: bool,
+    /// The redirect `urn:ietf:wg:oauth:2.0:oob`: the code is shown on a page.
+    pub out_of_band: bool,
+    /// Access tokens that live until they are revoked.
+    pub until_revoked: bool,
+}
+
+/// A program that asks for tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct Client {
+    /// `client_id`.
+    pub id: String,
+    /// What a person is shown.
+    pub name: String,
+    /// The SHA-256 of its secret; none for a public client.
+    pub secret: Option<Hash>,
+    /// Where codes may be sent, compared exactly.
+    pub redirect_uris: BTreeSet<String>,
+    /// The most it can be granted.
+    pub scopes: Scopes,
+    /// The ways it may use.
+    pub grants: BTreeSet<GrantType>,
+    /// What it is allowed beyond OAuth 2.1.
+    pub profile: Profile,
+    /// The account it acts as with `client_credentials`.
+    pub account: Option<u64>,
+}
+
+/// How a session came to be: shown to its owner, and kept in the audit trail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct Device {
+    /// What the device says it is (User-Agent), at most 200 bytes.
+    pub agent: String,
+    /// Where it came from.
+    pub address: String,
+}
+
+/// A login name: 1 to 64 of lower-case letters, digits and `. _ @ + -`.
+pub fn is_name(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| {
+            byte.is_ascii_lowercase()
+                || byte.is_ascii_digit()
+                || matches!(byte, b'.' | b'_' | b'@' | b'+' | b'-')
+        })
+}
+
+/// A scope: 1 to 64 printable ASCII characters but `"`, `\` and space (RFC 6749, 3.3).
+pub fn is_scope(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
+}
+
+/// Whether having this scope lets somebody do something.
+pub fn is_right(scope: &str) -> bool {
+    scope.contains(':')
+}

@@ -1,0 +1,40 @@
+//! Negative controls: with a guarantee taken out, the test that guards it must fail. `cargo test --features sabotage`.
+
+/// The product must not be able to lose a guarantee.
+#[cfg(not(feature = "sabotage"))]
+#[test]
+fn the_product_cannot_be_sabotaged() {
+    const { assert!(!decalog_identity::sabotage::COMPILED_IN) };
+}
+
+#[cfg(feature = "sabotage")]
+mod taken_out {
+    use std::panic::catch_unwind;
+
+    use decalog_identity::sabotage::{Sabotage, take_out};
+
+    use crate::guarantees;
+
+    fn fails_without(sabotage: Sabotage, test: fn()) {
+        test();
+        take_out(Some(sabotage));
+        let outcome = catch_unwind(test);
+        take_out(None);
+        assert!(outcome.is_err(), "nobody noticed that {sabotage:?} is taken out");
+    }
+
+    #[test]
+    fn pkce() {
+        fails_without(Sabotage::Pkce, guarantees::a_code_needs_its_verifier);
+    }
+
+    #[test]
+    fn refresh_reuse() {
+        fails_without(Sabotage::RefreshReuse, guarantees::a_refresh_token_that_comes_twice_ends_the_grant);
+    }
+
+    #[test]
+    fn lock_out() {
+        fails_without(Sabotage::LockOut, guarantees::who_fails_too_often_waits);
+    }
+}

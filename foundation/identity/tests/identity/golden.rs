@@ -1,0 +1,87 @@
+//! What is released stays: the bytes of every kind of command, reply and event. The files lie in `golden/`; a missing one
+//! is written, one that differs fails: a released kind only changes by a new version.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use decalog_identity::command::{Command, Reply};
+use decalog_identity::event::{Event, What};
+use decalog_identity::state::Directory;
+use decalog_runtime::harness::Scenario;
+use decalog_runtime::{Outbox, Stamp, StateMachine, Timestamp, Wire};
+
+use crate::life::Lives;
+
+fn check_file(name: &str, now: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/identity/golden").join(name);
+    match std::fs::read_to_string(&path) {
+        Ok(golden) => assert_eq!(golden, now, "{name} differs"),
+        Err(_) => {
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder can be made");
+            std::fs::write(&path, now).expect("the golden folder can be written");
+            panic!("{name} was not there and is now: look at it, then check it in");
+        }
+    }
+}
+
+fn line<T: Wire + PartialEq + std::fmt::Debug>(name: &str, value: &T) -> String {
+    let (kind, version) = value.kind(1);
+    let mut body = Vec::new();
+    value.encode(1, &mut body);
+    assert_eq!(&T::decode(kind, version, &body).expect("its own bytes"), value);
+    assert!(T::decode(kind, version, &body[..body.len() / 2]).is_err(), "half a {name}");
+    assert!(T::decode(kind, 99, &body).is_err() || name == "reply", "a version of the future");
+    let hex: String = body.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{name} {kind}.{version} {hex}\n")
+}
+
+/// A fixed life: the first of each kind that comes by, and the state's digest now and then.
+#[test]
+fn a_fixed_life_has_the_bytes_and_the_course_it_was_released_with() {
+    let mut random = fastrand::Rng::with_seed(2026);
+    let mut directory = Directory::default();
+    let mut lives = Lives::default();
+    let mut now = lives.start().0;
+    let (mut commands, mut replies, mut events) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let mut course = String::new();
+    for number in 1..=6_000 {
+        let step = lives.step(&mut random, &directory);
+        now += step.wait_nanos;
+        let stamp =
+            Stamp { time: Timestamp(now), principal: 1, bucket: step.origin.bucket, ..Stamp::default() };
+        let mut out = Outbox::new();
+        while let Some(due) = directory.deadline().filter(|due| due.0 <= now) {
+            directory.expire(&Stamp { time: due, bucket: 0, principal: 0, ..stamp }, &mut out);
+        }
+        commands.entry(step.command.kind(1)).or_insert_with(|| line(step.command.name(), &step.command));
+        let reply = directory.apply(&stamp, step.command, &mut out);
+        let kind = match &reply {
+            Reply::Done => 0,
+            Reply::Made(_) => 1,
+            Reply::Granted(_) => 2,
+            Reply::Refused(refusal) => 1_000 + refusal.code(),
+        };
+        replies.entry(kind).or_insert_with(|| line("reply", &reply));
+        for event in out.take_events() {
+            events.entry(event.kind(1)).or_insert_with(|| line(event.what.name(), &event));
+        }
+        if number % 500 == 0 {
+            course.push_str(&format!("after {number} commands: {}\n", directory.digest()));
+        }
+    }
+    assert_eq!(commands.len(), Command::NAMES.len());
+    assert_eq!(events.len(), What::NAMES.len(), "{:?}", events.keys());
+    check_file("commands.txt", &commands.into_values().collect::<String>());
+    check_file("replies.txt", &replies.into_values().collect::<String>());
+    check_file("events.txt", &events.into_values().collect::<String>());
+    check_file("course-rules-1.txt", &course);
+}
+
+#[test]
+fn bodies_of_the_future_are_refused() {
+    assert!(Command::decode(999, 1, &[]).is_err());
+    assert!(Event::decode(1, 1, &[0; 15]).is_err());
+    let mut refusal = Vec::new();
+    decalog_runtime::pack(&BTreeMap::from([("Refused", 999)]), &mut refusal);
+    assert!(Reply::decode(1, 1, &refusal).is_err());
+}

@@ -1,0 +1,11 @@
+//! What holds for every history.
+
+use decalog_runtime::harness::{Plan, prove};
+
+use crate::life::Lives;
+
+#[test]
+fn replay_and_snapshots_come_to_the_same_and_everything_is_reached() {
+    let report = prove(&mut Lives::default(), Plan { seed: 1, histories: 40, length: 500 });
+    assert!(report.events > 5_000, "{report:#?}");
+}
