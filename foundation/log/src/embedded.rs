@@ -92,8 +92,11 @@ fn sync_thread(core: &Core, stop: &AtomicBool) {
         if state.want_now || due <= now && due.is_some() {
             (armed, due) = (None, None);
             drop(state);
-            if core.sync_step().is_err() {
-                return;
+            let began = Instant::now();
+            match core.sync_step() {
+                Ok(Progress::Synced) => core.options.on_sync.tell(began.elapsed()),
+                Ok(Progress::Idle) => {}
+                Err(_) => return,
             }
             state = core.state();
             continue;

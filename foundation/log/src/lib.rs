@@ -93,7 +93,7 @@ pub use batch::{
 pub use embedded::EmbeddedLog;
 pub use error::{AppendError, Damage, LogError};
 pub use journal::{Cut, Journal, Progress, Recovery};
-pub use options::{Guarantee, Options};
+pub use options::{Guarantee, OnSync, Options};
 
 /// Names one partition of a log; the caller chooses the numbers (the runtime packs system and index).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,5 +1,9 @@
 //! How a journal is sized and paced, and which of its guarantees a test takes out.
 
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
 use crate::LogError;
 use crate::journal::format::{FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES};
 
@@ -20,6 +24,8 @@ pub struct Options {
     /// Draws the salts of segment files; `None` takes them from the operating system. Simulations set it, so that
     /// a run can be repeated.
     pub salt: Option<u64>,
+    /// Is told how long each sync took.
+    pub on_sync: OnSync,
     /// The guarantee that is taken out.
     #[cfg(feature = "sabotage")]
     pub sabotage: Option<Guarantee>,
@@ -34,9 +40,33 @@ impl Default for Options {
             os_sync_millis: 100,
             idle_mark_millis: 50,
             salt: None,
+            on_sync: OnSync::default(),
             #[cfg(feature = "sabotage")]
             sabotage: None,
         }
+    }
+}
+
+/// Who is told how long each sync took, on the log's own thread: it must be quick. Nobody, unless set.
+#[derive(Clone, Default)]
+pub struct OnSync(Option<Arc<dyn Fn(Duration) + Send + Sync>>);
+
+impl OnSync {
+    /// Tells this.
+    pub fn new(tell: impl Fn(Duration) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(tell)))
+    }
+
+    pub(crate) fn tell(&self, took: Duration) {
+        if let Some(tell) = &self.0 {
+            tell(took);
+        }
+    }
+}
+
+impl fmt::Debug for OnSync {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("OnSync").field(&self.0.is_some()).finish()
     }
 }
 

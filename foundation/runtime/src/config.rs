@@ -120,6 +120,17 @@ impl Fatal {
 pub type Make<M> = Arc<dyn Fn(PartitionId) -> M + Send + Sync>;
 /// Makes a partition's observer.
 pub type MakeObserver<M> = Box<dyn Fn(PartitionId) -> Option<Box<dyn Observer<M>>> + Send + Sync>;
+/// Is told how partitions fare, for whoever watches the process. Called on the partitions' own threads: it must be quick.
+pub trait Meter: Send + Sync + 'static {
+    /// So many records, which had become durable together, were applied and answered within this time.
+    fn applied(&self, partition: PartitionId, records: u64, took: Duration);
+}
+
+/// Nobody watches.
+impl Meter for () {
+    fn applied(&self, _partition: PartitionId, _records: u64, _took: Duration) {}
+}
+
 /// Is told, once, that the process cannot go on: stop it, and let the next start recover.
 pub type OnFatal = Arc<dyn Fn(&Fatal) + Send + Sync>;
 
@@ -141,6 +152,8 @@ pub struct Setup<M: StateMachine> {
     pub observer: MakeObserver<M>,
     /// Who is told when the process must stop.
     pub fatal: OnFatal,
+    /// Who is told how partitions fare.
+    pub meter: Arc<dyn Meter>,
     /// Carries messages between partitions; systems that send to each other share one.
     pub switchboard: Arc<Switchboard>,
 }
@@ -160,6 +173,7 @@ impl<M: StateMachine> Setup<M> {
             journal: None,
             clock: Arc::new(SystemClock),
             observer: Box::new(|_| None),
+            meter: Arc::new(()),
             switchboard: Arc::new(Switchboard::new()),
             fatal: Arc::new(|fatal| {
                 tracing::error!(code = fatal.code(), "{fatal}");

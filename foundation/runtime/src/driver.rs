@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use decalog_log::{Listener, LogError, Offset};
 
-use crate::config::{Config, Fatal, OnFatal};
+use crate::config::{Config, Fatal, Meter, OnFatal};
 use crate::core::{Core, acknowledgement, delivery};
 use crate::error::{ReadError, SubmitError};
 use crate::inlet::{Inlet, Order, ReadJob, Taken};
@@ -67,6 +67,7 @@ pub(crate) struct Driver<M: StateMachine> {
     pub(crate) shared: Arc<Shared<M>>,
     pub(crate) watermark: Arc<Watermark>,
     pub(crate) switchboard: Arc<Switchboard>,
+    pub(crate) meter: Arc<dyn Meter>,
     pub(crate) config: Config,
     pub(crate) log: Arc<dyn decalog_log::Log>,
     pub(crate) fatal: OnFatal,
@@ -147,7 +148,7 @@ impl<M: StateMachine> Driver<M> {
     /// One round; `false` when there was nothing to do.
     fn turn(&mut self, turns: &mut Turns<M>) -> Result<bool, Fatal> {
         self.notice()?;
-        let mut busy = self.core.apply_ready();
+        let mut busy = self.apply_ready();
         let Taken { intake, reads, orders } = self.shared.inlet.take(self.least(), &mut self.core.spent);
         turns.reads.extend(reads);
         for order in orders {
@@ -158,11 +159,11 @@ impl<M: StateMachine> Driver<M> {
             busy = true;
             turns.lookout.came();
             self.core.append(intake)?;
-            self.core.apply_ready();
+            self.apply_ready();
         } else if self.core.tick_due() {
             busy = true;
             self.core.append_own(Own::Tick, 0, &[])?;
-            self.core.apply_ready();
+            self.apply_ready();
         }
         if let Some(failure) = self.core.failure.take() {
             return Err(failure);
@@ -178,6 +179,18 @@ impl<M: StateMachine> Driver<M> {
         self.report_jump(turns);
         busy |= self.serve_reads(turns);
         Ok(busy)
+    }
+
+    /// Applies what is durable; `false` when there was nothing.
+    fn apply_ready(&mut self) -> bool {
+        let before = self.core.applied();
+        let began = Instant::now();
+        let applied = self.core.apply_ready();
+        if applied {
+            let records = self.core.applied().saturating_sub(before);
+            self.meter.applied(self.shared.id, records, began.elapsed());
+        }
+        applied
     }
 
     /// How many commands make the next batch worth writing: as many as are on their way to the device. So batches double

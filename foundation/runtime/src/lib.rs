@@ -81,7 +81,7 @@ mod system;
 pub mod tables;
 pub mod verify;
 
-pub use config::{Config, Fatal, Make, MakeObserver, OnFatal, Setup};
+pub use config::{Config, Fatal, Make, MakeObserver, Meter, OnFatal, Setup};
 pub use decalog_log::{Durability, PartitionId};
 pub use error::{Bug, Divergence, Halt, ReadError, StartError, SubmitError};
 pub use events::{Address, Published, SubscriptionError};

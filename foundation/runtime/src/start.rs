@@ -170,6 +170,7 @@ impl<M: StateMachine> Starting<M> {
             shared: shared.clone(),
             watermark,
             switchboard: setup.switchboard.clone(),
+            meter: setup.meter.clone(),
             config: config.clone(),
             log: setup.log.clone(),
             fatal: setup.fatal.clone(),

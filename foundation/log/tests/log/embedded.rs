@@ -1,12 +1,12 @@
 //! The embedded log with its threads, over files.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use decalog_log::{Allowance, Durability, EmbeddedLog, Log, LogError, Options, PartitionId};
+use decalog_log::{Allowance, Durability, EmbeddedLog, Log, LogError, OnSync, Options, PartitionId};
 
-use crate::witness::{Witness, batch, read_one, read_to_end};
+use crate::witness::{Witness, batch, eventually, read_one, read_to_end};
 
 pub(crate) fn a_second_start_is_refused_and_names_the_holder(options: Options) {
     let directory = tempfile::tempdir().unwrap();
@@ -55,6 +55,21 @@ fn every_level_reaches_the_device_without_being_asked() {
         }
         assert_eq!(witness.wait(|told| told.synced == 20).durable, 20);
     }
+}
+
+#[test]
+fn syncs_are_told_with_their_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let told = Arc::new(AtomicU64::new(0));
+    let count = told.clone();
+    let on_sync = OnSync::new(move |took| {
+        assert!(!took.is_zero());
+        count.fetch_add(1, Ordering::Relaxed);
+    });
+    let log = EmbeddedLog::open(directory.path(), Options { on_sync, ..Options::small() }).unwrap();
+    log.open(PartitionId(1), Durability::Fsync, Witness::new()).unwrap();
+    log.append(PartitionId(1), 0, &batch(PartitionId(1), 0, 2), Allowance::Ordinary).unwrap();
+    eventually("the sync to be told", || told.load(Ordering::Relaxed) == 1);
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! Submit, offer, reads, refusals, repeats, stamps and deadlines.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 use decalog_runtime::bucket::bucket_of;
 use decalog_runtime::{
-    Applied, Config, Durability, Observer, Origin, ReadError, Refused, SubmitError, System, Timestamp,
+    Applied, Config, Durability, Meter, Observer, Origin, PartitionId, ReadError, Refused, Setup,
+    SubmitError, System, Timestamp, partition_id,
 };
 
 use crate::ledger::{Command, Event, Ledger, Reply};
@@ -121,6 +124,27 @@ fn an_offered_command_that_finds_no_space_comes_back_whole() {
         assert!(matches!(notes.recv().unwrap(), Note::BatchEnd(_)));
     }
     panic!("the disk does not fill");
+}
+
+#[test]
+fn the_meter_counts_every_record_once() {
+    struct Count(AtomicU64);
+    impl Meter for Count {
+        fn applied(&self, partition: PartitionId, records: u64, _took: Duration) {
+            assert_eq!(partition, partition_id(SYSTEM, 2));
+            self.0.fetch_add(records, Ordering::Relaxed);
+        }
+    }
+    let stand = Stand::new();
+    let count = Arc::new(Count(AtomicU64::new(0)));
+    let setup = Setup { meter: count.clone(), ..stand.setup() };
+    let system = System::start(setup, SYSTEM, PARTITIONS).unwrap();
+    for account in 0..50 {
+        system.partition(2).submit_blocking(Origin::default(), &deposit(account, 1)).unwrap();
+    }
+    until("the last batch to be counted", || count.0.load(Ordering::Relaxed) == 50);
+    system.shutdown();
+    assert_eq!(count.0.load(Ordering::Relaxed), 50);
 }
 
 #[test]
