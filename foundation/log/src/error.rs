@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use decalog_seal::SealError;
+
 use crate::{Offset, PartitionId};
 
 /// Why an append was refused. Nothing of the batch is in the log then.
@@ -84,6 +86,22 @@ pub enum LogError {
     /// Bytes that were durable are not what was written.
     #[error("damage in {0}")]
     Damaged(Damage),
+    /// A sealed batch cannot be opened, or one that is not sealed is refused.
+    #[error("segment {segment} at byte {position}: {source}")]
+    Sealed {
+        /// The segment's number.
+        segment: u64,
+        /// The byte at which the batch's frame begins.
+        position: u64,
+        /// Why, with the key's number.
+        source: SealError,
+    },
+    /// Nothing can be sealed.
+    #[error("cannot seal what is appended: {source}")]
+    Sealing {
+        /// Why.
+        source: SealError,
+    },
     /// The partition was never opened and holds nothing.
     #[error("there is no partition {}", .partition.0)]
     NoPartition {

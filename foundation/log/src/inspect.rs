@@ -9,8 +9,11 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::journal::format::{Kind, SEGMENT_HEADER_BYTES};
+use decalog_seal::KeyRing;
+
+use crate::journal::format::{FrameHeader, Kind, SEGMENT_HEADER_BYTES};
 use crate::journal::scan::{Scanner, Step};
+use crate::journal::seal::BatchOpener;
 use crate::journal::segment::{SegmentFile, segment_name, segment_number};
 use crate::journal::survey::{Survey, survey};
 use crate::storage::{File, FileStorage, Storage};
@@ -22,6 +25,7 @@ const TRIES: usize = 5;
 /// A journal to look at.
 pub struct Inspection {
     storage: Arc<dyn Storage>,
+    keys: Option<Arc<KeyRing>>,
 }
 
 /// What a journal holds.
@@ -115,7 +119,14 @@ impl Inspection {
 
     /// Looks at the journal in any storage.
     pub fn over(storage: Arc<dyn Storage>) -> Self {
-        Self { storage }
+        Self { storage, keys: None }
+    }
+
+    /// Gives the keys, without which only [`Inspection::cat`] of a sealed journal fails.
+    #[must_use]
+    pub fn with_keys(mut self, keys: Option<Arc<KeyRing>>) -> Self {
+        self.keys = keys;
+        self
     }
 
     /// What is in it, by segment and by partition. Says nothing of damage.
@@ -141,6 +152,7 @@ impl Inspection {
         segments.sort_unstable_by(|a, b| b.cmp(a));
         Ok(Cat {
             inspection: Self::over(Arc::clone(&self.storage)),
+            opener: BatchOpener::new(self.keys.as_ref()),
             partition,
             next: from,
             segments,
@@ -229,6 +241,7 @@ fn verification(survey: &Survey) -> Verification {
 /// Reads one partition of a journal that may be damaged.
 pub struct Cat {
     inspection: Inspection,
+    opener: BatchOpener,
     partition: PartitionId,
     next: Offset,
     /// Segments to come, the next one last.
@@ -244,9 +257,7 @@ struct Walk {
 
 /// A batch that was found, with its own copy of the payload.
 struct Found {
-    first: Offset,
-    count: u32,
-    context: crate::Context,
+    header: FrameHeader,
     payload: Vec<u8>,
 }
 
@@ -272,7 +283,9 @@ impl Cat {
             }
         }
         let Some(found) = &self.batch else { return Ok(None) };
-        Batch::new(self.partition, found.first, found.count, found.context, &found.payload).map(Some).map_err(
+        let Found { header, payload } = found;
+        let records = self.opener.open(header, payload)?;
+        Batch::new(self.partition, header.first, header.count, header.context, records).map(Some).map_err(
             |e| {
                 let source = io::Error::new(io::ErrorKind::InvalidData, e);
                 self.inspection.failure("read a batch of", "", source)
@@ -310,8 +323,7 @@ impl Cat {
                     let wanted = header.kind == Kind::Batch && header.partition == self.partition.0;
                     if wanted && next > self.next {
                         self.next = next;
-                        let (first, count, context) = (header.first, header.count, header.context);
-                        self.batch = Some(Found { first, count, context, payload: payload.to_vec() });
+                        self.batch = Some(Found { header, payload: payload.to_vec() });
                         walk.position = header.end();
                         self.walk = Some(walk);
                         return Ok(Ok(true));

@@ -5,6 +5,7 @@
 //! threads and a simulation runs when it likes.
 //!
 //! * `format` lays out the bytes, `scan` walks them, `survey` judges what stands in all segments, `recovery` repairs.
+//! * `seal` encrypts what is appended and decrypts what is read, when there are keys.
 //! * `append` writes, `sync` makes durable, `chores` prepares and drops segments, `read` reads one partition.
 
 mod append;
@@ -14,6 +15,7 @@ pub(crate) mod index;
 mod read;
 mod recovery;
 pub(crate) mod scan;
+pub(crate) mod seal;
 pub(crate) mod segment;
 mod state;
 pub(crate) mod survey;
@@ -41,6 +43,7 @@ pub struct Journal {
 pub(crate) struct Core {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) options: Options,
+    sealer: Option<seal::BatchSealer>,
     pub(crate) state: Mutex<State>,
     /// There is something to sync.
     pub(crate) work: Condvar,

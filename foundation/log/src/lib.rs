@@ -53,6 +53,9 @@
 //!   the process should stop. The next start writes again what was not stated durable before it shows it.
 //! * **A full disk loses nothing.** An append that has no space is refused whole ([`AppendError::Full`]); reads go on;
 //!   a reserve takes what must still be logged ([`Allowance::Reserve`]); appends go on once space returns.
+//! * **Sealed**, when [`Options::seal`] has keys: payloads are encrypted under the key that their frame names, bound to
+//!   partition, offset, count and context. A missing or wrong key is an error that names segment and key; recovery and
+//!   verification need none. Headers (offsets, times of writing by their order, contexts) stay open.
 //! * **One process.** A second start in a directory is refused and names the process that holds it.
 //! * **Quick.** An append is a write to the page cache under a short mutex, without allocating. At [`Durability::Os`] no
 //!   other thread is involved; at [`Durability::Fsync`] one thread syncs for everybody, and what is appended meanwhile
@@ -62,7 +65,6 @@
 //!
 //! * It keeps what its partitions have not trimmed: one that never trims keeps every segment from its oldest record on.
 //!   Copying old batches elsewhere first (an archive) is for whoever wants to keep them longer.
-//! * It does not encrypt. Each frame has the id of a key, so that sealed payloads can come without a new format.
 //! * It does not replicate.
 //! * It reads everything it keeps at each start, to see that it is whole. The runtime replays the same bytes anyway.
 //!

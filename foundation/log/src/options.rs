@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use decalog_seal::KeyRing;
+
 use crate::LogError;
 use crate::journal::format::{FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES};
 
@@ -26,6 +28,9 @@ pub struct Options {
     pub salt: Option<u64>,
     /// Is told how long each sync took.
     pub on_sync: OnSync,
+    /// The keys with which batches are sealed before they are written, and opened when they are read; `None` writes
+    /// them as they are. Recovery and verification need no key.
+    pub seal: Option<Arc<KeyRing>>,
     /// The guarantee that is taken out.
     #[cfg(feature = "sabotage")]
     pub sabotage: Option<Guarantee>,
@@ -41,6 +46,7 @@ impl Default for Options {
             idle_mark_millis: 50,
             salt: None,
             on_sync: OnSync::default(),
+            seal: None,
             #[cfg(feature = "sabotage")]
             sabotage: None,
         }

@@ -1,5 +1,6 @@
 //! What an append costs, as ratios of runs that alternate: one submitter beside a bare write and `fdatasync` loop,
-//! 512 submitters at `fsync` beside `os`, ten partitions beside one.
+//! 512 submitters at `fsync` beside `os`, ten partitions beside one, a sealed log beside an
+//! unsealed one.
 //!
 //! A **submitter** has one record outstanding: it puts 64 bytes into the queue of its partition's owner, and the next
 //! once it is answered. Two threads carry all submitters, however many partitions there are. An **owner** is a thread
@@ -13,9 +14,11 @@ mod owner;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use decalog_log::{Durability, EmbeddedLog, Options};
+use decalog_seal::{KeyRing, MasterKey};
 
 /// Alternations of each pair.
 const ROUNDS: usize = 5;
@@ -33,6 +36,7 @@ fn main() {
     single(&log, directory.path());
     crowd(&log);
     append_alone(&log);
+    sealed(directory.path());
 }
 
 /// One submitter's p50 beside a bare loop's.
@@ -82,6 +86,27 @@ fn crowd(log: &EmbeddedLog) {
 fn append_alone(log: &EmbeddedLog) {
     let mut times = owner::alone(log, 400, Durability::Os, 100_000);
     println!("append at os, one record of 64 bytes: p50 {:?}", median(&mut times));
+}
+
+/// What sealing costs: a call with one small record, and the rate of 512 submitters, beside the same log unsealed.
+fn sealed(directory: &Path) {
+    let ring = KeyRing::create(&directory.join("seal.keys"), &MasterKey::new([1; 32])).expect("a key ring");
+    let open = |name: &str, seal| {
+        EmbeddedLog::open(&directory.join(name), Options { seal, ..Options::default() }).expect("a log")
+    };
+    let (plain, sealed) = (open("plain", None), open("sealed", Some(Arc::new(ring))));
+    let (mut plain_times, mut sealed_times) = (Vec::new(), Vec::new());
+    let (mut plain_rate, mut sealed_rate) = (0.0, 0.0);
+    for _ in 0..ROUNDS {
+        plain_times.extend(owner::alone(&plain, 1, Durability::Os, 20_000));
+        sealed_times.extend(owner::alone(&sealed, 1, Durability::Os, 20_000));
+        plain_rate += owner::crowd(&plain, 100, 1, 512, Durability::Fsync, CROWD);
+        sealed_rate += owner::crowd(&sealed, 100, 1, 512, Durability::Fsync, CROWD);
+    }
+    let (p, s) = (median(&mut plain_times), median(&mut sealed_times));
+    println!("append at os, sealed: p50 {s:?}, unsealed {p:?}, ratio {:.2}", ratio(s, p));
+    let (p, s) = (plain_rate / ROUNDS as f64, sealed_rate / ROUNDS as f64);
+    println!("512 submitters, fsync, sealed: {s:.0}/s, unsealed {p:.0}/s, ratio {:.2}", s / p);
 }
 
 /// A file of zeroes that were written, as a segment is.

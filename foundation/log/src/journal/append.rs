@@ -14,11 +14,13 @@ use super::format::{
     TableEntry, UNSEALED, encode_table_entry, frame_bytes, padding, payload_checksum,
 };
 use super::index::{Entry, Index};
+use super::seal::BatchSealer;
 use super::segment::{SegmentFile, draw_salt, segment_name};
 use super::state::{Sealed, State};
 use crate::options::Guarantee;
 use crate::{
-    Allowance, AppendError, BatchBuilder, Context, Durability, Extent, MAX_BATCH_BYTES, Offset, PartitionId,
+    Allowance, AppendError, BatchBuilder, Context, Durability, Extent, LogError, MAX_BATCH_BYTES, Offset,
+    PartitionId,
 };
 
 /// How much of the last segment an append must leave.
@@ -33,6 +35,8 @@ pub(super) enum Claim {
 /// What a frame says beyond its place.
 pub(super) struct Content<'a> {
     pub(super) kind: Kind,
+    /// The key under which the payload is sealed.
+    pub(super) key: u32,
     pub(super) partition: u32,
     pub(super) count: u32,
     pub(super) first: Offset,
@@ -45,7 +49,16 @@ impl Content<'_> {
     /// A frame without a payload.
     pub(super) fn bare(kind: Kind, partition: u32, first: Offset) -> Self {
         let context = Context::default();
-        Self { kind, partition, count: 0, first, context, payload: &[], checksum: payload_checksum(&[]) }
+        Self {
+            kind,
+            key: UNSEALED,
+            partition,
+            count: 0,
+            first,
+            context,
+            payload: &[],
+            checksum: payload_checksum(&[]),
+        }
     }
 }
 
@@ -57,10 +70,28 @@ impl Core {
         batch: &BatchBuilder,
         allowance: Allowance,
     ) -> Result<Extent, AppendError> {
-        let payload = batch.payload();
         if batch.is_empty() {
             return Err(AppendError::Empty);
         }
+        let Some(sealer) = &self.sealer else {
+            return self.append_as(id, expected, batch, (UNSEALED, batch.payload()), allowance);
+        };
+        let content = (batch.count(), batch.context(), batch.payload());
+        let appended = sealer.seal((id, expected), content, |key, sealed| {
+            self.append_as(id, expected, batch, (key, sealed), allowance)
+        });
+        appended.unwrap_or_else(|source| Err(AppendError::Failed(self.fail(LogError::Sealing { source }))))
+    }
+
+    /// Appends a batch with the payload as it is written, and the key it is sealed under.
+    fn append_as(
+        &self,
+        id: PartitionId,
+        expected: Offset,
+        batch: &BatchBuilder,
+        (key, payload): (u32, &[u8]),
+        allowance: Allowance,
+    ) -> Result<Extent, AppendError> {
         let checksum = payload_checksum(payload);
         let claim = match allowance {
             _ if self.options.lacks(Guarantee::Reserve) => Claim::Own,
@@ -68,13 +99,14 @@ impl Core {
             Allowance::Reserve => Claim::Reserve,
         };
         let mut state = self.state();
-        self.check_append(&state, id, expected, payload.len())?;
+        self.check_append(&state, id, expected, batch.payload().len())?;
         state = self.make_room(state, frame_bytes(payload.len()), claim)?;
         // Room may have been made without the mutex.
-        self.check_append(&state, id, expected, payload.len())?;
+        self.check_append(&state, id, expected, batch.payload().len())?;
         let position = state.end;
         let content = Content {
             kind: Kind::Batch,
+            key,
             partition: id.0,
             count: batch.count(),
             first: expected,
@@ -107,6 +139,7 @@ impl Core {
         }
         let table = frame_bytes((state.partitions.len()) * TABLE_ENTRY_BYTES);
         let overhead = SEGMENT_HEADER_BYTES + table + self.options.reserve_bytes + frame_bytes(0);
+        let overhead = overhead + self.sealer.as_ref().map_or(0, |_| BatchSealer::OVERHEAD_BYTES as u64);
         let fresh =
             usize::try_from(self.options.segment_bytes.saturating_sub(overhead)).unwrap_or(usize::MAX);
         let limit = fresh.min(MAX_BATCH_BYTES);
@@ -177,7 +210,7 @@ impl Core {
             if self.options.lacks(Guarantee::DurableStatement) { Position::default() } else { durable };
         let header = FrameHeader {
             kind: content.kind,
-            key: UNSEALED,
+            key: content.key,
             at,
             durable,
             partition: content.partition,

@@ -8,6 +8,7 @@ use super::Core;
 use super::format::{FRAME_HEADER_BYTES, FrameHeader, Kind, Position, SegmentHeader, payload_checksum};
 use super::index::{Entry, Index, Shares, find};
 use super::scan::{Scanner, Step};
+use super::seal::BatchOpener;
 use super::segment::{SegmentFile, segment_name};
 use crate::options::Guarantee;
 use crate::{Batch, Damage, LogError, Offset, PartitionId, Reader};
@@ -31,6 +32,7 @@ pub(super) struct JournalReader {
     window: Vec<u8>,
     window_segment: u64,
     window_start: u64,
+    opener: BatchOpener,
 }
 
 /// Where the next entries come from.
@@ -64,6 +66,7 @@ impl JournalReader {
             window: Vec::new(),
             window_segment: 0,
             window_start: 0,
+            opener: BatchOpener::new(core.options.seal.as_ref()),
         })
     }
 
@@ -156,14 +159,7 @@ impl JournalReader {
     }
 
     fn damage(&self, position: u64, what: &str) -> LogError {
-        LogError::Damaged(Damage {
-            segment: self.segment.as_ref().map_or(0, |segment| segment.number()),
-            position,
-            what: format!("partition {} at offset {}: {what}", self.partition.0, self.next),
-            remedy:
-                "Stop the server and run `decalog log verify`; restore the segment from a backup or a replica"
-                    .to_owned(),
-        })
+        damage(self.segment.as_deref(), self.partition, self.next, position, what)
     }
 
     /// Brings an entry's frame into the window; says where in it.
@@ -204,19 +200,43 @@ impl Reader for JournalReader {
             Ok(header) if header.partition == self.partition.0 && header.first == entry.first => {
                 let payload = start + FRAME_HEADER_BYTES;
                 let payload = &self.window[payload..payload + header.length as usize];
-                match Batch::new(self.partition, header.first, header.count, header.context, payload) {
+                let records = self.opener.open(&header, payload)?;
+                match Batch::new(self.partition, header.first, header.count, header.context, records) {
                     Ok(batch) => {
                         self.used += 1;
                         self.next = batch.next();
                         Ok(Some(batch))
                     }
-                    Err(e) => Err(self.damage(at.byte, &e.to_string())),
+                    Err(e) => Err(damage(
+                        self.segment.as_deref(),
+                        self.partition,
+                        self.next,
+                        at.byte,
+                        &e.to_string(),
+                    )),
                 }
             }
             Ok(_) => Err(self.damage(at.byte, "another batch stands where it should")),
             Err(what) => Err(self.damage(at.byte, what)),
         }
     }
+}
+
+fn damage(
+    segment: Option<&SegmentFile>,
+    partition: PartitionId,
+    offset: Offset,
+    position: u64,
+    what: &str,
+) -> LogError {
+    LogError::Damaged(Damage {
+        segment: segment.map_or(0, SegmentFile::number),
+        position,
+        what: format!("partition {} at offset {offset}: {what}", partition.0),
+        remedy:
+            "Stop the server and run `decalog log verify`; restore the segment from a backup or a replica"
+                .to_owned(),
+    })
 }
 
 /// Checks a whole batch frame.

@@ -15,6 +15,7 @@ use super::Core;
 use super::format::{Position, SEGMENT_HEADER_BYTES};
 use super::index::Index;
 use super::read::rebuild;
+use super::seal::BatchSealer;
 use super::segment::{
     SegmentFile, UNFINISHED_SUFFIX, index_name, index_number, segment_name, segment_number,
 };
@@ -125,8 +126,10 @@ impl Core {
             fill_at: 0,
             failed: None,
         };
+        let sealer = options.seal.as_ref().map(BatchSealer::new).transpose();
         Ok(Self {
             storage,
+            sealer: sealer.map_err(|source| LogError::Sealing { source })?,
             options,
             state: Mutex::new(state),
             work: Condvar::new(),

@@ -5,8 +5,9 @@ use std::io;
 
 use super::format::{
     ALIGNMENT, FRAME_HEADER_BYTES, FrameHeader, Kind, Position, SEGMENT_HEADER_BYTES, SegmentHeader,
-    decode_table, looks_like_frame, payload_checksum,
+    UNSEALED, decode_table, looks_like_frame, payload_checksum,
 };
+use super::seal::BatchSealer;
 use crate::storage::File;
 use crate::{Batch, PartitionId};
 
@@ -144,6 +145,10 @@ impl<'f> Scanner<'f> {
 fn malformed(header: &FrameHeader, payload: &[u8]) -> Option<&'static str> {
     match header.kind {
         Kind::Batch if header.count == 0 => Some("a batch is empty"),
+        // Its records are known to who has the key.
+        Kind::Batch if header.key != UNSEALED => {
+            (payload.len() < BatchSealer::OVERHEAD_BYTES).then_some("a sealed batch is shorter than its seal")
+        }
         Kind::Batch => {
             let partition = PartitionId(header.partition);
             let batch = Batch::new(partition, header.first, header.count, header.context, payload);

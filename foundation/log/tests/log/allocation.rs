@@ -45,8 +45,17 @@ static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn an_append_does_not_allocate() {
+    appends_do_not_allocate(Options { segment_bytes: 16 << 20, ..Options::small() });
+}
+
+#[test]
+fn a_sealed_append_does_not_allocate() {
+    let seal = Some(crate::sealed::ring());
+    appends_do_not_allocate(Options { segment_bytes: 16 << 20, seal, ..Options::small() });
+}
+
+fn appends_do_not_allocate(options: Options) {
     let directory = tempfile::tempdir().unwrap();
-    let options = Options { segment_bytes: 16 << 20, ..Options::small() };
     let log = EmbeddedLog::open(directory.path(), options).unwrap();
     let partition = PartitionId(1);
     log.open(partition, Durability::Os, Witness::new()).unwrap();

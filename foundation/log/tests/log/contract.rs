@@ -27,23 +27,30 @@ pub(crate) trait Subject {
     fn restart(self) -> Self;
 }
 
+/// Small segments, sealed or not.
+fn options(seals: bool) -> Options {
+    Options { seal: seals.then(crate::sealed::ring), ..Options::small() }
+}
+
 /// The embedded log over files.
-pub(crate) struct Files {
+pub(crate) struct Files<const SEALED: bool> {
     directory: tempfile::TempDir,
+    options: Options,
     log: EmbeddedLog,
 }
 
-impl Files {
+impl<const SEALED: bool> Files<SEALED> {
     fn path(&self) -> PathBuf {
         self.directory.path().join("log")
     }
 }
 
-impl Subject for Files {
+impl<const SEALED: bool> Subject for Files<SEALED> {
     fn fresh() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let log = EmbeddedLog::open(&directory.path().join("log"), Options::small()).unwrap();
-        Self { directory, log }
+        let options = options(SEALED);
+        let log = EmbeddedLog::open(&directory.path().join("log"), options.clone()).unwrap();
+        Self { directory, options, log }
     }
 
     fn log(&self) -> &dyn Log {
@@ -61,28 +68,30 @@ impl Subject for Files {
 
     fn restart(self) -> Self {
         let path = self.path();
-        let Self { directory, log } = self;
+        let Self { directory, options, log } = self;
         drop(log);
-        Self { directory, log: EmbeddedLog::open(&path, Options::small()).unwrap() }
+        let log = EmbeddedLog::open(&path, options.clone()).unwrap();
+        Self { directory, options, log }
     }
 }
 
 /// The journal without threads over a simulated disk; a restart is a power cut.
-pub(crate) struct Simulated {
+pub(crate) struct Simulated<const SEALED: bool> {
     disk: SimDisk,
+    options: Options,
     journal: Journal,
 }
 
-impl Simulated {
-    fn open(disk: SimDisk) -> Self {
-        let journal = Journal::open(Arc::new(disk.clone()), Options::small()).unwrap();
-        Self { disk, journal }
+impl<const SEALED: bool> Simulated<SEALED> {
+    fn open(disk: SimDisk, options: Options) -> Self {
+        let journal = Journal::open(Arc::new(disk.clone()), options.clone()).unwrap();
+        Self { disk, options, journal }
     }
 }
 
-impl Subject for Simulated {
+impl<const SEALED: bool> Subject for Simulated<SEALED> {
     fn fresh() -> Self {
-        Self::open(SimDisk::new())
+        Self::open(SimDisk::new(), options(SEALED))
     }
 
     fn log(&self) -> &dyn Log {
@@ -99,7 +108,7 @@ impl Subject for Simulated {
         self.settle();
         drop(self.journal);
         self.disk.crash(Survival::Nothing);
-        Self::open(self.disk)
+        Self::open(self.disk, self.options)
     }
 }
 
@@ -292,11 +301,11 @@ fn one_record(payload: usize) -> BatchBuilder {
 }
 
 macro_rules! contract {
-    ($subject:ident: $($promise:ident),+ $(,)?) => {
+    ($subject:ty: $($promise:ident),+ $(,)?) => {
         $(
             #[test]
             fn $promise() {
-                super::$promise(super::$subject::fresh());
+                super::$promise(<$subject>::fresh());
             }
         )+
     };
@@ -305,11 +314,19 @@ macro_rules! contract {
 macro_rules! for_each_log {
     ($($promises:tt)+) => {
         mod embedded_over_files {
-            contract!(Files: $($promises)+);
+            contract!(super::Files<false>: $($promises)+);
+            use super::Subject as _;
+        }
+        mod embedded_over_files_sealed {
+            contract!(super::Files<true>: $($promises)+);
             use super::Subject as _;
         }
         mod journal_over_simulated_disk {
-            contract!(Simulated: $($promises)+);
+            contract!(super::Simulated<false>: $($promises)+);
+            use super::Subject as _;
+        }
+        mod journal_over_simulated_disk_sealed {
+            contract!(super::Simulated<true>: $($promises)+);
             use super::Subject as _;
         }
     };

@@ -3,8 +3,9 @@
 use std::panic::{self, AssertUnwindSafe};
 
 use decalog_log::{Guarantee, Options};
+use decalog_seal::sabotage::{Sabotage, take_out};
 
-use crate::{crash, damage, embedded, faults};
+use crate::{crash, damage, embedded, faults, sealed};
 
 /// Runs a guarding test without the guarantee; it must fail with a message that contains one of these.
 fn must_be_noticed(guard: impl FnOnce(Options), options: Options, without: Guarantee, says: &[&str]) {
@@ -54,4 +55,19 @@ fn a_missing_durable_statement_is_noticed() {
 fn a_missing_reserve_is_noticed() {
     let guard = faults::a_full_simulated_disk_keeps_its_promises;
     must_be_noticed(guard, Options::small(), Guarantee::Reserve, &["the reserve is there for this"]);
+}
+
+#[test]
+fn a_missing_check_of_the_seal_is_noticed() {
+    for (without, says) in
+        [(Sabotage::TagCheck, "a record was forged"), (Sabotage::Place, "the context was forged")]
+    {
+        let guard = |_| {
+            take_out(Some(without));
+            let outcome = panic::catch_unwind(sealed::forged_batches_are_refused);
+            take_out(None);
+            outcome.unwrap_or_else(|cause| panic::resume_unwind(cause));
+        };
+        must_be_noticed(guard, Options::small(), Guarantee::Checksum, &[says]);
+    }
 }

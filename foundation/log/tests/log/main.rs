@@ -10,6 +10,7 @@
 //! * `inspect`: looking at a journal without changing it
 //! * `product`: what ships cannot be sabotaged
 //! * `controls`: each guarantee taken out, to see that its test notices (`--features sabotage`)
+//! * `sealed`: batches that are encrypted, and who may read them
 //! * `witness`: a listener and small builders that the tests share
 
 mod allocation;
@@ -23,4 +24,5 @@ mod faults;
 mod format;
 mod inspect;
 mod product;
+mod sealed;
 mod witness;

@@ -14,6 +14,7 @@ fn this_build_cannot_be_sabotaged() {
         os_sync_millis: _,
         idle_mark_millis: _,
         salt: _,
+        seal: _,
     } = decalog_log::Options::default();
 }
 
