@@ -23,6 +23,9 @@
 //! This crate knows no system and no account store.
 
 pub mod access;
+pub mod client;
 pub mod problem;
 pub mod route;
 pub mod sabotage;
+pub mod server;
+pub mod tls;

@@ -64,6 +64,8 @@ problem_types! {
     INVALID_CREDENTIAL = "invalid-credential", "The credential is not accepted", UNAUTHORIZED;
     /// 403: the principal lacks the scope that the route needs.
     INSUFFICIENT_SCOPE = "insufficient-scope", "A scope is missing", FORBIDDEN;
+    /// 408: the request did not arrive in time.
+    TOO_SLOW = "too-slow", "The request came too slowly", REQUEST_TIMEOUT;
     /// 426: the route is a WebSocket.
     UPGRADE_REQUIRED = "upgrade-required", "WebSocket required", UPGRADE_REQUIRED;
     /// 503: the server starts, stops, or something behind it is gone.

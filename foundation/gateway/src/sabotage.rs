@@ -10,6 +10,8 @@ pub const COMPILED_IN: bool = cfg!(feature = "sabotage");
 pub enum Sabotage {
     /// A valid principal passes whatever its scopes are.
     ScopeUnchecked,
+    /// Any peer may say whose connection it is.
+    EveryPeerTrusted,
 }
 
 #[cfg(feature = "sabotage")]

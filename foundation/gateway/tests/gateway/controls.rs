@@ -6,6 +6,7 @@
 fn nothing_can_be_taken_out_of_an_ordinary_build() {
     const { assert!(!decalog_gateway::sabotage::COMPILED_IN) };
     crate::access::each_route_lets_in_only_who_may();
+    crate::proxies::a_stranger_cannot_name_the_client();
 }
 
 #[cfg(feature = "sabotage")]
@@ -26,5 +27,10 @@ mod taken_out {
     #[test]
     fn scope() {
         fails_without(Sabotage::ScopeUnchecked, crate::access::each_route_lets_in_only_who_may);
+    }
+
+    #[test]
+    fn proxy() {
+        fails_without(Sabotage::EveryPeerTrusted, crate::proxies::a_stranger_cannot_name_the_client);
     }
 }

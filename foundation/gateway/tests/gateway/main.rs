@@ -1,4 +1,9 @@
-//! Black-box tests of the gateway.
+//! Black-box tests of the gateway, over real sockets where a server takes part.
 
 mod access;
 mod controls;
+mod desk;
+mod hostile;
+mod proxies;
+mod server;
+mod tls;

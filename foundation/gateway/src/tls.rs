@@ -1,0 +1,167 @@
+//! TLS 1.3: certificate and key from PEM files, exchanged while running; client certificates if wanted.
+//!
+//! Only version 1.3: every client of the last years speaks it, and what it left out is what went wrong before.
+
+use std::hash::{DefaultHasher, Hasher as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig, version};
+
+/// The protocols offered by ALPN, the better first.
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// Where certificate and key are, PEM encoded.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// The server's certificate, then those between it and the root.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// Clients may show a certificate of one of these authorities; one of another is refused. None: nobody is asked.
+    pub client_authorities: Option<PathBuf>,
+}
+
+/// Why TLS cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error("{path}: {source}", path = path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file is not what it should be.
+    #[error("{path} holds no {wanted} in PEM form", path = path.display())]
+    Content {
+        /// Which.
+        path: PathBuf,
+        /// What it should hold.
+        wanted: &'static str,
+    },
+    /// The pieces do not fit: a key of another certificate, say.
+    #[error("certificate {certificate} and its key cannot be used: {reason}", certificate = certificate.display())]
+    Refused {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// The TLS side of a listener. New connections use what was loaded last; open ones keep what they began with.
+pub struct Tls {
+    files: Files,
+    current: RwLock<Arc<ServerConfig>>,
+    /// Of the files' content that was last tried.
+    fingerprint: Mutex<u64>,
+}
+
+impl Tls {
+    /// Loads the files.
+    pub fn open(files: Files) -> Result<Arc<Self>, TlsError> {
+        let (fingerprint, config) = load(&files)?;
+        Ok(Arc::new(Self {
+            files,
+            current: RwLock::new(Arc::new(config?)),
+            fingerprint: Mutex::new(fingerprint),
+        }))
+    }
+
+    /// Loads the files again, if their content is another. What was there stays in use when the new cannot be.
+    /// True when something new is in use.
+    pub fn reload(&self) -> Result<bool, TlsError> {
+        let (fingerprint, config) = load(&self.files)?;
+        let mut last = self.fingerprint.lock().unwrap_or_else(PoisonError::into_inner);
+        if *last == fingerprint {
+            return Ok(false);
+        }
+        *last = fingerprint;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config?);
+        Ok(true)
+    }
+
+    /// Looks at the files so often, and loads them when they have changed. Never ends.
+    pub async fn watch(self: Arc<Self>, every: Duration) {
+        let mut ticks = tokio::time::interval(every);
+        loop {
+            ticks.tick().await;
+            match self.reload() {
+                Ok(true) => {
+                    tracing::info!(certificate = %self.files.certificate.display(), "TLS certificate reloaded")
+                }
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::error!(%error, "TLS certificate not reloaded; the one before stays in use")
+                }
+            }
+        }
+    }
+
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+/// A fingerprint of the files' content, and what they make. A file that cannot be read has no fingerprint, so it is tried
+/// again.
+fn load(files: &Files) -> Result<(u64, Result<ServerConfig, TlsError>), TlsError> {
+    let read =
+        |path: &Path| std::fs::read(path).map_err(|source| TlsError::Read { path: path.to_owned(), source });
+    let (certificate, key) = (read(&files.certificate)?, read(&files.key)?);
+    let authorities = files.client_authorities.as_deref().map(read).transpose()?;
+    let mut hasher = DefaultHasher::new();
+    for content in [&certificate, &key].into_iter().chain(&authorities) {
+        hasher.write_usize(content.len());
+        hasher.write(content);
+    }
+    Ok((hasher.finish(), build(files, &certificate, &key, authorities.as_deref())))
+}
+
+fn build(
+    files: &Files,
+    certificate: &[u8],
+    key: &[u8],
+    authorities: Option<&[u8]>,
+) -> Result<ServerConfig, TlsError> {
+    let refused = |reason: String| TlsError::Refused { certificate: files.certificate.clone(), reason };
+    let chain = certificates(&files.certificate, certificate)?;
+    let key = PrivateKeyDer::from_pem_slice(key)
+        .map_err(|_| TlsError::Content { path: files.key.clone(), wanted: "private key" })?;
+    let provider = Arc::new(ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(&[&version::TLS13])
+        .map_err(|error| refused(error.to_string()))?;
+    let builder = match (authorities, &files.client_authorities) {
+        (Some(content), Some(path)) => {
+            let mut roots = RootCertStore::empty();
+            for authority in certificates(path, content)? {
+                roots.add(authority).map_err(|error| refused(format!("{}: {error}", path.display())))?;
+            }
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+                .allow_unauthenticated()
+                .build()
+                .map_err(|error| refused(format!("{}: {error}", path.display())))?;
+            builder.with_client_cert_verifier(verifier)
+        }
+        _ => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_single_cert(chain, key).map_err(|error| refused(error.to_string()))?;
+    config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
+    Ok(config)
+}
+
+fn certificates(path: &Path, content: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let wanted = || TlsError::Content { path: path.to_owned(), wanted: "certificate" };
+    let chain: Vec<_> =
+        CertificateDer::pem_slice_iter(content).collect::<Result<_, _>>().map_err(|_| wanted())?;
+    if chain.is_empty() { Err(wanted()) } else { Ok(chain) }
+}
