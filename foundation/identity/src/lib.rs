@@ -10,7 +10,7 @@
 //!
 //! - [`command`], [`event`]: what can be asked, and what is told.
 //! - [`state`]: the machine, [`state::Directory`]: a file for each noun.
-//! - [`engine`]: how long a lock-out lasts, and other pure rules.
+//! - [`engine`]: token signatures, one-time passwords, PKCE, and how long a lock-out lasts.
 
 #![forbid(unsafe_code)]
 

@@ -2,4 +2,9 @@
 
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod base32;
+pub mod jws;
 pub mod lockout;
+pub mod pkce;
+pub mod secret;
+pub mod totp;

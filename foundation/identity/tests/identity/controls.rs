@@ -13,7 +13,7 @@ mod taken_out {
 
     use decalog_identity::sabotage::{Sabotage, take_out};
 
-    use crate::guarantees;
+    use crate::{guarantees, tokens};
 
     fn fails_without(sabotage: Sabotage, test: fn()) {
         test();
@@ -36,5 +36,15 @@ mod taken_out {
     #[test]
     fn lock_out() {
         fails_without(Sabotage::LockOut, guarantees::who_fails_too_often_waits);
+    }
+
+    #[test]
+    fn signature() {
+        fails_without(Sabotage::Signature, tokens::a_signature_of_somebody_else_is_refused);
+    }
+
+    #[test]
+    fn expiry() {
+        fails_without(Sabotage::Expiry, tokens::a_token_ends);
     }
 }

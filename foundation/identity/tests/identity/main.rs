@@ -5,3 +5,4 @@ mod golden;
 mod guarantees;
 mod histories;
 mod life;
+mod tokens;
