@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use decalog_log::{Durability, Log, LogError, PartitionId};
+use decalog_seal::KeyRing;
 
 use crate::clock::{Clock, SystemClock};
 use crate::machine::StateMachine;
@@ -146,6 +147,8 @@ pub struct Setup<M: StateMachine> {
     pub store: Arc<dyn Store>,
     /// Where the event journals lie (a folder per partition in it); `None` keeps only the tail in memory.
     pub journal: Option<PathBuf>,
+    /// The keys that seal the event journals; `None` leaves them open. The log and the store have keys of their own.
+    pub seal: Option<Arc<KeyRing>>,
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
     /// Who is told of each record on the apply thread.
@@ -171,6 +174,7 @@ impl<M: StateMachine> Setup<M> {
             config: Config::default(),
             store,
             journal: None,
+            seal: None,
             clock: Arc::new(SystemClock),
             observer: Box::new(|_| None),
             meter: Arc::new(()),

@@ -2,24 +2,30 @@
 //!
 //! A projection: never synced, checked when opened and when read, rebuilt by replay from the oldest kept snapshot when
 //! it is missing or damaged. Segment files hold blocks of whole frames, each block with its checksum; a segment's name
-//! is the first record whose events it may hold.
+//! is the first record whose events it may hold. With keys each block's frames are sealed, and bound to the journal and
+//! the records they are of; blocks that are not sealed as they should be are damage, and are made again.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use decalog_seal::{KeyRing, MESSAGE_OVERHEAD_BYTES, Opener, SealError, Sealer, UNSEALED};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::events::Frame;
 use crate::hub::Chunk;
 use crate::machine::Digest;
 
-const MAGIC: &[u8; 8] = b"DLEVNT01";
+const MAGIC: &[u8; 8] = b"DLEVNT02";
 /// Magic, then the fingerprint of the skips under which the events came about.
 const SEGMENT_HEADER_BYTES: u64 = 24;
-/// Length of the frames u32, checksum of the rest u64, first and next record u64 each.
-const BLOCK_HEADER_BYTES: usize = 28;
+/// Length of the frames u32, checksum of the rest u64, key of the frames u32 (0: not sealed), first and next record u64
+/// each.
+const BLOCK_HEADER_BYTES: usize = 32;
+const PURPOSE: &str = "decalog events block 1";
 const BLOCK_BYTES: usize = 32 << 10;
 const SEGMENT_BYTES: u64 = 64 << 20;
 
@@ -44,11 +50,43 @@ struct Segment {
 pub(crate) struct Journal {
     folder: PathBuf,
     fingerprint: Digest,
+    seal: Option<Seal>,
     segments: Vec<Segment>,
     /// Frames that are not yet a block, and the record after the last one written.
     pending: Vec<u8>,
     written: u64,
     end: u64,
+}
+
+/// What a journal needs to seal and to open its blocks.
+#[derive(Debug)]
+struct Seal {
+    sealer: Sealer,
+    opener: Mutex<Opener>,
+    /// What tells this journal from others: its folder's name and the fingerprint of its skips.
+    journal: Vec<u8>,
+}
+
+impl Seal {
+    fn new(keys: &Arc<KeyRing>, folder: &Path, fingerprint: Digest) -> Result<Seal, SealError> {
+        let name = folder.file_name().map_or(&[][..], OsStrExt::as_bytes);
+        let journal = [&fingerprint.0.to_le_bytes(), name].concat();
+        let opener = Mutex::new(Opener::new(keys.clone(), PURPOSE));
+        Ok(Seal { sealer: Sealer::new(keys.clone(), PURPOSE)?, opener, journal })
+    }
+
+    fn place(&self, first: u64, next: u64) -> Vec<u8> {
+        [&first.to_le_bytes()[..], &next.to_le_bytes(), &self.journal].concat()
+    }
+
+    fn open(&self, key: u32, chunk: &Chunk) -> Result<Vec<u8>, SealError> {
+        let mut plain = Vec::new();
+        let place = self.place(chunk.first, chunk.next);
+        let mut opener = self.opener.lock().unwrap_or_else(PoisonError::into_inner);
+        let length = opener.open(key, &place, &chunk.frames, &mut plain)?.len();
+        plain.truncate(length);
+        Ok(plain)
+    }
 }
 
 fn invalid(path: &Path, what: &str) -> io::Error {
@@ -64,8 +102,9 @@ fn segment_path(folder: &Path, first: u64) -> PathBuf {
 
 impl Journal {
     /// Opens a journal, keeping what is whole and was made under these skips; everything after the first damage goes.
-    pub(crate) fn open(folder: &Path, skips: Digest) -> io::Result<Journal> {
+    pub(crate) fn open(folder: &Path, skips: Digest, keys: Option<&Arc<KeyRing>>) -> io::Result<Journal> {
         fs::create_dir_all(folder)?;
+        let seal = keys.map(|keys| Seal::new(keys, folder, skips)).transpose()?;
         let mut firsts = Vec::new();
         for entry in fs::read_dir(folder)? {
             let name = entry?.file_name();
@@ -76,6 +115,7 @@ impl Journal {
         let mut journal = Journal {
             folder: folder.to_owned(),
             fingerprint: skips,
+            seal,
             segments: Vec::new(),
             pending: Vec::new(),
             written: 0,
@@ -87,7 +127,8 @@ impl Journal {
             // A gap in front is a trim that was interrupted, or a lost file: only what follows on is of use.
             if whole
                 && (journal.segments.is_empty() || journal.end == first)
-                && let Some((segment, undamaged)) = Segment::open(path.clone(), first, skips)?
+                && let Some((segment, undamaged)) =
+                    Segment::open(path.clone(), first, skips, journal.seal.as_ref())?
             {
                 journal.end = segment.blocks.last().map_or(first, |block| block.next);
                 journal.segments.push(segment);
@@ -144,12 +185,20 @@ impl Journal {
             self.segments.push(segment);
         }
         let segment = self.segments.last_mut().expect("a segment to write to");
-        let mut block = Vec::with_capacity(BLOCK_HEADER_BYTES + self.pending.len());
-        block.extend_from_slice(&u32::try_from(self.pending.len()).map_err(io::Error::other)?.to_le_bytes());
-        block.extend_from_slice(&[0; 8]);
-        block.extend_from_slice(&first.to_le_bytes());
-        block.extend_from_slice(&next.to_le_bytes());
-        block.extend_from_slice(&self.pending);
+        let mut block = vec![0; BLOCK_HEADER_BYTES];
+        block.reserve(self.pending.len() + MESSAGE_OVERHEAD_BYTES);
+        let key = match &self.seal {
+            None => {
+                block.extend_from_slice(&self.pending);
+                UNSEALED
+            }
+            Some(seal) => seal.sealer.seal(&seal.place(first, next), &self.pending, &mut block)?,
+        };
+        let length = u32::try_from(block.len() - BLOCK_HEADER_BYTES).map_err(io::Error::other)?;
+        block[..4].copy_from_slice(&length.to_le_bytes());
+        block[12..16].copy_from_slice(&key.to_le_bytes());
+        block[16..24].copy_from_slice(&first.to_le_bytes());
+        block[24..32].copy_from_slice(&next.to_le_bytes());
         let checksum = xxh3_64(&block[12..]);
         block[4..12].copy_from_slice(&checksum.to_le_bytes());
         segment.file.write_all_at(&block, segment.bytes)?;
@@ -166,7 +215,7 @@ impl Journal {
         for segment in &self.segments[at..] {
             let block = segment.blocks.partition_point(|block| block.next <= offset);
             if let Some(block) = segment.blocks.get(block) {
-                return segment.read(block).map(Some);
+                return segment.read(block, self.seal.as_ref()).map(Some);
             }
         }
         Ok(None)
@@ -206,7 +255,12 @@ impl Segment {
     }
 
     /// The segment up to its first damage, and whether there was none; `None` when nothing of it is of use.
-    fn open(path: PathBuf, first: u64, fingerprint: Digest) -> io::Result<Option<(Segment, bool)>> {
+    fn open(
+        path: PathBuf,
+        first: u64,
+        fingerprint: Digest,
+        seal: Option<&Seal>,
+    ) -> io::Result<Option<(Segment, bool)>> {
         let mut file = File::options().read(true).write(true).open(&path)?;
         let mut header = [0; 24];
         if file.read_exact(&mut header).is_err()
@@ -220,12 +274,11 @@ impl Segment {
         let mut expected = first;
         while segment.bytes < length {
             let position = segment.bytes;
-            let Ok(chunk) = segment.read_at(position, length) else { break };
+            let Ok((chunk, length)) = segment.read_at(position, length, seal) else { break };
             if chunk.first != expected {
                 break;
             }
             expected = chunk.next;
-            let length = BLOCK_HEADER_BYTES + chunk.frames.len();
             segment.blocks.push(Block { next: chunk.next, position, length });
             segment.bytes += length as u64;
         }
@@ -234,12 +287,12 @@ impl Segment {
         Ok(Some((segment, undamaged)))
     }
 
-    fn read(&self, block: &Block) -> io::Result<Chunk> {
-        self.read_at(block.position, block.position + block.length as u64)
+    fn read(&self, block: &Block, seal: Option<&Seal>) -> io::Result<Chunk> {
+        Ok(self.read_at(block.position, block.position + block.length as u64, seal)?.0)
     }
 
-    /// Reads and checks the block at a position of a file of this length.
-    fn read_at(&self, position: u64, length: u64) -> io::Result<Chunk> {
+    /// Reads, checks and opens the block at a position of a file of this length; with the block's own length.
+    fn read_at(&self, position: u64, length: u64, seal: Option<&Seal>) -> io::Result<(Chunk, usize)> {
         let mut front = [0; 12];
         self.file.read_exact_at(&mut front, position)?;
         let frames = u32::from_le_bytes([front[0], front[1], front[2], front[3]]) as usize;
@@ -252,9 +305,17 @@ impl Segment {
             return Err(invalid(&self.path, "a block's checksum does not match"));
         }
         let number = |at: usize| u64::from_le_bytes(rest[at..at + 8].try_into().expect("eight bytes"));
-        let (first, next) = (number(0), number(8));
-        rest.drain(..16);
-        Ok(Chunk { first, next, frames: rest })
+        let key = u32::from_le_bytes(rest[..4].try_into().expect("four bytes"));
+        let (first, next) = (number(4), number(12));
+        rest.drain(..20);
+        let mut chunk = Chunk { first, next, frames: rest };
+        match (seal, key) {
+            (None, UNSEALED) => {}
+            (Some(seal), key) if key != UNSEALED => chunk.frames = seal.open(key, &chunk)?,
+            (None, _) => return Err(invalid(&self.path, "a block is sealed, and there is no key")),
+            (Some(_), _) => return Err(invalid(&self.path, "a block is not sealed, and should be")),
+        }
+        Ok((chunk, BLOCK_HEADER_BYTES + frames))
     }
 }
 
@@ -290,7 +351,7 @@ mod tests {
     #[test]
     fn what_was_written_is_found_again_and_damage_costs_only_what_follows() {
         let folder = tempfile::tempdir().unwrap();
-        let mut journal = Journal::open(folder.path(), Digest(1)).unwrap();
+        let mut journal = Journal::open(folder.path(), Digest(1), None).unwrap();
         for block in 0..10 {
             journal.append(&frames(block * 10..block * 10 + 5), block * 10 + 10).unwrap();
             journal.flush().unwrap();
@@ -298,7 +359,7 @@ mod tests {
         let all: Vec<u64> = (0..100).filter(|offset| offset % 10 < 5).collect();
         assert_eq!(offsets(&journal), all);
         drop(journal);
-        let mut journal = Journal::open(folder.path(), Digest(1)).unwrap();
+        let mut journal = Journal::open(folder.path(), Digest(1), None).unwrap();
         assert_eq!((offsets(&journal), journal.end()), (all.clone(), 100));
         journal.append(&frames(95..105), 105).unwrap();
         journal.flush().unwrap();
@@ -309,11 +370,37 @@ mod tests {
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
         fs::write(&path, bytes).unwrap();
-        let journal = Journal::open(folder.path(), Digest(1)).unwrap();
+        let journal = Journal::open(folder.path(), Digest(1), None).unwrap();
         assert!(journal.end() > 0 && journal.end() < 105, "the front is kept");
         assert!(all.starts_with(&offsets(&journal)));
         drop(journal);
-        let journal = Journal::open(folder.path(), Digest(2)).unwrap();
+        let journal = Journal::open(folder.path(), Digest(2), None).unwrap();
         assert_eq!(journal.end(), 0, "events made under other skips are of no use");
+    }
+
+    #[test]
+    fn blocks_are_sealed_for_their_journal_and_anything_else_is_made_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let master = decalog_seal::MasterKey::new([1; 32]);
+        let keys = Arc::new(KeyRing::create(&folder.path().join("keys"), &master).unwrap());
+        let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+        let open =
+            |folder: &Path, keys: Option<&Arc<KeyRing>>| Journal::open(folder, Digest(1), keys).unwrap();
+        let write = |journal: &mut Journal| {
+            for block in 0..3 {
+                journal.append(&frames(block * 10..block * 10 + 5), block * 10 + 10).unwrap();
+                journal.flush().unwrap();
+                keys.rotate(&master).unwrap();
+            }
+        };
+        write(&mut open(&one, Some(&keys)));
+        let all: Vec<u64> = (0..30).filter(|offset| offset % 10 < 5).collect();
+        assert_eq!(offsets(&open(&one, Some(&keys))), all);
+        fs::create_dir(&two).unwrap();
+        fs::copy(segment_path(&one, 0), segment_path(&two, 0)).unwrap();
+        assert_eq!(open(&two, Some(&keys)).end(), 0, "another journal's blocks");
+        assert_eq!(open(&one, None).end(), 0, "sealed blocks without a key");
+        write(&mut open(&two, None));
+        assert_eq!(open(&two, Some(&keys)).end(), 0, "blocks that are not sealed");
     }
 }

@@ -93,9 +93,14 @@ pub(crate) fn read<M: StateMachine>(
     replica: &mut Replica<M>,
 ) -> io::Result<Result<(), Unusable>> {
     let name = name(partition, offset);
-    let length = match check(&mut store.get(&name)?)? {
-        Some(length) => length,
-        None => return Ok(Err(Unusable::Broken("its checksum does not match".to_owned()))),
+    let length = match store.get(&name).and_then(|mut from| check(&mut *from)) {
+        Ok(Some(length)) => length,
+        Ok(None) => return Ok(Err(Unusable::Broken("its checksum does not match".to_owned()))),
+        // A seal that does not fit; a key that is missing is another matter.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            return Ok(Err(Unusable::Broken(error.to_string())));
+        }
+        Err(error) => return Err(error),
     };
     let from = &mut store.get(&name)?.take(length);
     match read_checked(from, partition, offset, skips, replica) {

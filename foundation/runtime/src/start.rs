@@ -90,7 +90,7 @@ impl<M: StateMachine> Starting<M> {
         let began = replica.ledger.applied;
         let mut journal = match &setup.journal {
             Some(folder) => {
-                Some(open_journal(&folder.join(shelf(history.partition)), history, extent, began)?)
+                Some(open_journal(setup, &folder.join(shelf(history.partition)), history, extent, began)?)
             }
             None => None,
         };
@@ -256,6 +256,7 @@ fn rebuilder<M: StateMachine>(
 /// Opens a journal and brings it up to where the state begins to be replayed: from the newest snapshot that it
 /// reaches, or else from the oldest kept one.
 fn open_journal<M: StateMachine>(
+    setup: &Setup<M>,
     folder: &std::path::Path,
     history: &History<'_, M>,
     extent: Extent,
@@ -263,7 +264,8 @@ fn open_journal<M: StateMachine>(
 ) -> Result<Journal, StartError> {
     let failed =
         |source| StartError::Io { action: "open the event journal in", path: folder.to_owned(), source };
-    let mut journal = Journal::open(folder, history.skips.digest_below(u64::MAX)).map_err(failed)?;
+    let mut journal =
+        Journal::open(folder, history.skips.digest_below(u64::MAX), setup.seal.as_ref()).map_err(failed)?;
     if journal.end() > extent.next {
         journal.restart(0).map_err(failed)?;
     }

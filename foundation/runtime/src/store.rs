@@ -4,9 +4,11 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufRead as _, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+
+use decalog_seal::{KeyRing, STREAM_MAGIC, SealError, StreamReader, StreamWriter};
 
 /// Named objects. Names are made of letters, digits, `-`, `.` and `/`.
 pub trait Store: Send + Sync + 'static {
@@ -23,10 +25,11 @@ pub trait Store: Send + Sync + 'static {
     fn place(&self, name: &str) -> PathBuf;
 }
 
-/// Objects as files below a folder.
+/// Objects as files below a folder, sealed when there are keys. An object is bound to its name.
 #[derive(Clone, Debug)]
 pub struct FolderStore {
     root: PathBuf,
+    keys: Option<Arc<KeyRing>>,
 }
 
 const UNFINISHED: &str = "unfinished";
@@ -34,7 +37,13 @@ const UNFINISHED: &str = "unfinished";
 impl FolderStore {
     /// A store in this folder, which is made when first written to.
     pub fn new(root: impl Into<PathBuf>) -> FolderStore {
-        FolderStore { root: root.into() }
+        FolderStore { root: root.into(), keys: None }
+    }
+
+    /// Seals what is written from now on, and opens what was.
+    #[must_use]
+    pub fn with_keys(self, keys: Option<Arc<KeyRing>>) -> FolderStore {
+        FolderStore { keys, ..self }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -87,7 +96,14 @@ impl Store for FolderStore {
         let unfinished = path.with_added_extension(UNFINISHED);
         let result = (|| {
             let mut out = BufWriter::with_capacity(1 << 20, File::create(&unfinished)?);
-            write(&mut out)?;
+            match &self.keys {
+                None => write(&mut out)?,
+                Some(keys) => {
+                    let mut sealed = StreamWriter::new(&mut out, keys, name.as_bytes())?;
+                    write(&mut sealed)?;
+                    sealed.finish()?;
+                }
+            }
             out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
             fs::rename(&unfinished, &path)?;
             sync_folder(&folder)
@@ -100,7 +116,17 @@ impl Store for FolderStore {
     }
 
     fn get(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
-        Ok(Box::new(io::BufReader::with_capacity(1 << 20, File::open(self.path(name))?)))
+        let mut file = io::BufReader::with_capacity(1 << 20, File::open(self.path(name))?);
+        let sealed = file.fill_buf()?.starts_with(STREAM_MAGIC);
+        match (&self.keys, sealed) {
+            (Some(keys), true) => Ok(Box::new(StreamReader::new(file, keys, name.as_bytes())?)),
+            (Some(keys), false) if !keys.accepts_unsealed() => Err(SealError::Unsealed.into()),
+            (None, true) => {
+                let key = file.buffer().get(8..12).and_then(|key| key.try_into().ok());
+                Err(SealError::NoKeys { key: key.map_or(0, u32::from_le_bytes) }.into())
+            }
+            _ => Ok(Box::new(file)),
+        }
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {

@@ -10,6 +10,7 @@
 //! * `simulation`: crashes from a seed.
 //! * `inspection`: describing and verifying a log.
 //! * `sabotaged`: negative controls.
+//! * `sealed`: encryption at rest.
 //! * `guestbook`: a table-backed system.
 //! * `disk`: a full disk and a failed sync.
 
@@ -24,5 +25,6 @@ mod properties;
 mod restart;
 mod rules;
 mod sabotaged;
+mod sealed;
 mod simulation;
 mod stand;
