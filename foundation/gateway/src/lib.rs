@@ -24,8 +24,10 @@
 
 pub mod access;
 pub mod client;
+pub mod layers;
 pub mod problem;
 pub mod route;
 pub mod sabotage;
 pub mod server;
 pub mod tls;
+pub mod trace;

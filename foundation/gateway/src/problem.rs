@@ -66,8 +66,14 @@ problem_types! {
     INSUFFICIENT_SCOPE = "insufficient-scope", "A scope is missing", FORBIDDEN;
     /// 408: the request did not arrive in time.
     TOO_SLOW = "too-slow", "The request came too slowly", REQUEST_TIMEOUT;
+    /// 413: the body is larger than the route takes.
+    BODY_TOO_LARGE = "body-too-large", "The body is too large", PAYLOAD_TOO_LARGE;
+    /// 415: the route takes other media types.
+    UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type", "Unsupported media type", UNSUPPORTED_MEDIA_TYPE;
     /// 426: the route is a WebSocket.
     UPGRADE_REQUIRED = "upgrade-required", "WebSocket required", UPGRADE_REQUIRED;
+    /// 500: a fault of the server.
+    INTERNAL = "internal", "A fault of the server", INTERNAL_SERVER_ERROR;
     /// 503: the server starts, stops, or something behind it is gone.
     UNAVAILABLE = "unavailable", "Not available now", SERVICE_UNAVAILABLE;
 }

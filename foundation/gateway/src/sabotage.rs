@@ -12,6 +12,8 @@ pub enum Sabotage {
     ScopeUnchecked,
     /// Any peer may say whose connection it is.
     EveryPeerTrusted,
+    /// A body may be as large as it likes.
+    BodyUnbounded,
 }
 
 #[cfg(feature = "sabotage")]

@@ -7,6 +7,7 @@ fn nothing_can_be_taken_out_of_an_ordinary_build() {
     const { assert!(!decalog_gateway::sabotage::COMPILED_IN) };
     crate::access::each_route_lets_in_only_who_may();
     crate::proxies::a_stranger_cannot_name_the_client();
+    crate::layers::a_body_above_the_limit_is_refused();
 }
 
 #[cfg(feature = "sabotage")]
@@ -27,6 +28,11 @@ mod taken_out {
     #[test]
     fn scope() {
         fails_without(Sabotage::ScopeUnchecked, crate::access::each_route_lets_in_only_who_may);
+    }
+
+    #[test]
+    fn body() {
+        fails_without(Sabotage::BodyUnbounded, crate::layers::a_body_above_the_limit_is_refused);
     }
 
     #[test]

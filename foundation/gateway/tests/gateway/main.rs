@@ -4,6 +4,7 @@ mod access;
 mod controls;
 mod desk;
 mod hostile;
+mod layers;
 mod proxies;
 mod server;
 mod tls;
