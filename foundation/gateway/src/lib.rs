@@ -25,6 +25,7 @@
 pub mod access;
 pub mod client;
 pub mod layers;
+pub mod limit;
 pub mod problem;
 pub mod route;
 pub mod sabotage;

@@ -72,6 +72,8 @@ problem_types! {
     UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type", "Unsupported media type", UNSUPPORTED_MEDIA_TYPE;
     /// 426: the route is a WebSocket.
     UPGRADE_REQUIRED = "upgrade-required", "WebSocket required", UPGRADE_REQUIRED;
+    /// 429: an address or an account asks too often.
+    RATE_LIMITED = "rate-limited", "Too many requests", TOO_MANY_REQUESTS;
     /// 500: a fault of the server.
     INTERNAL = "internal", "A fault of the server", INTERNAL_SERVER_ERROR;
     /// 503: the server starts, stops, or something behind it is gone.

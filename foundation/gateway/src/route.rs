@@ -14,6 +14,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 
 use crate::access::{Access, Authenticator, Credential, Denied, Principal, Scope};
+use crate::client::Client;
+use crate::limit::{Class, Limits, ORDINARY, Told};
 use crate::problem::{self, Problem};
 use crate::sabotage::{self, Sabotage};
 
@@ -32,6 +34,8 @@ pub struct Declared {
     pub path: &'static str,
     /// What it asks of the caller.
     pub access: Access,
+    /// What it is counted with.
+    pub class: Class,
 }
 
 /// A system's routes, with the state `S` that its handlers share.
@@ -57,8 +61,17 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         T: 'static,
     {
         let filter = MethodFilter::try_from(method.clone()).expect("a method that HTTP defines");
-        self.table.push(Declared { method, path, access });
+        self.table.push(Declared { method, path, access, class: ORDINARY });
         self.handlers.push(on(filter, handler));
+        self
+    }
+
+    /// Counts the route declared last with this class of routes.
+    #[must_use]
+    pub fn class(mut self, class: Class) -> Self {
+        if let Some(last) = self.table.last_mut() {
+            last.class = class;
+        }
         self
     }
 
@@ -74,7 +87,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     pub fn guarded(self, state: S, gate: &Gate) -> Router {
         let routes = self.table.iter().zip(self.handlers);
         let router = routes.fold(Router::new(), |router, (declared, handler)| {
-            let check = Check { authenticator: Arc::clone(&gate.authenticator), access: declared.access };
+            let check = Check { gate: gate.clone(), access: declared.access, class: declared.class };
             router.route(declared.path, handler.route_layer(from_fn_with_state(check, pass)))
         });
         router.with_state(state)
@@ -101,16 +114,24 @@ pub fn front(systems: impl IntoIterator<Item = Router>) -> Router {
     )
 }
 
-/// Checks who asks, by an authenticator.
+/// Checks who asks, by an authenticator, and how often.
 #[derive(Clone)]
 pub struct Gate {
     authenticator: Arc<dyn Authenticator>,
+    limits: Option<Arc<Limits>>,
 }
 
 impl Gate {
     /// A gate that asks this authenticator.
     pub fn new(authenticator: Arc<dyn Authenticator>) -> Self {
-        Self { authenticator }
+        Self { authenticator, limits: None }
+    }
+
+    /// The gate, with rate limits. A client's address counts before its credential is looked at.
+    #[must_use]
+    pub fn limited(mut self, limits: Arc<Limits>) -> Self {
+        self.limits = Some(limits);
+        self
     }
 
     /// A gate that knows nobody: only public routes can be called.
@@ -135,27 +156,45 @@ pub struct ClientCertificate(pub Arc<[u8]>);
 /// What one route's guard needs.
 #[derive(Clone)]
 struct Check {
-    authenticator: Arc<dyn Authenticator>,
+    gate: Gate,
     access: Access,
+    class: Class,
 }
 
 async fn pass(State(check): State<Check>, mut request: Request, next: Next) -> Response {
-    let principal = match check.principal(&request) {
-        Ok(principal) => principal,
-        Err(problem) => return problem.into_response(),
+    let mut told = Told::default();
+    let mut response = match check.enter(&request, &mut told) {
+        Ok(principal) => {
+            if let Some(principal) = principal {
+                request.extensions_mut().insert(principal);
+            }
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
     };
-    if let Some(principal) = principal {
-        request.extensions_mut().insert(principal);
-    }
-    next.run(request).await
+    told.write(response.headers_mut());
+    response
 }
 
 impl Check {
+    /// Counts the request and finds out who asks.
+    fn enter(&self, request: &Request, told: &mut Told) -> Result<Option<Arc<Principal>>, Problem> {
+        let limits = self.gate.limits.as_deref();
+        if let (Some(limits), Some(client)) = (limits, request.extensions().get::<Client>()) {
+            limits.address(self.class, client.key(), told)?;
+        }
+        let principal = self.principal(request)?;
+        if let (Some(limits), Some(principal)) = (limits, &principal) {
+            limits.account(self.class, principal.account, told)?;
+        }
+        Ok(principal)
+    }
+
     /// The principal if there is one; the refusal if there must be another.
     fn principal(&self, request: &Request) -> Result<Option<Arc<Principal>>, Problem> {
         let shown = credential(request.headers(), request.extensions().get());
         let found = match shown {
-            Ok(Some(credential)) => self.authenticator.authenticate(credential).map_err(denied),
+            Ok(Some(credential)) => self.gate.authenticator.authenticate(credential).map_err(denied),
             Ok(None) => Err(nothing_shown()),
             Err(problem) => Err(problem),
         };

@@ -14,6 +14,8 @@ pub enum Sabotage {
     EveryPeerTrusted,
     /// A body may be as large as it likes.
     BodyUnbounded,
+    /// Everybody may ask as often as they like.
+    RateUnlimited,
 }
 
 #[cfg(feature = "sabotage")]

@@ -14,7 +14,7 @@ const READ: Scope = Scope("ledger:read");
 const WRITE: Scope = Scope("ledger:write");
 
 /// Tokens are what they name: `ledger:read`, `expired`, …
-struct Names;
+pub(crate) struct Names;
 
 impl Authenticator for Names {
     fn authenticate(&self, credential: Credential<'_>) -> Result<Arc<Principal>, Denied> {
@@ -87,7 +87,7 @@ fn answer(request: Request<Body>) -> Answer {
 
 #[test]
 pub(crate) fn each_route_lets_in_only_who_may() {
-    for Declared { method, path, access } in routes().table() {
+    for Declared { method, path, access, .. } in routes().table() {
         let with = |token: &str| {
             let header = format!("Bearer {token}");
             let answer = ask(method, path, &[("authorization", &header)]);

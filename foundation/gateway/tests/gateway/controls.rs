@@ -8,6 +8,7 @@ fn nothing_can_be_taken_out_of_an_ordinary_build() {
     crate::access::each_route_lets_in_only_who_may();
     crate::proxies::a_stranger_cannot_name_the_client();
     crate::layers::a_body_above_the_limit_is_refused();
+    crate::limits::an_address_and_an_account_have_their_quota();
 }
 
 #[cfg(feature = "sabotage")]
@@ -33,6 +34,11 @@ mod taken_out {
     #[test]
     fn body() {
         fails_without(Sabotage::BodyUnbounded, crate::layers::a_body_above_the_limit_is_refused);
+    }
+
+    #[test]
+    fn rate() {
+        fails_without(Sabotage::RateUnlimited, crate::limits::an_address_and_an_account_have_their_quota);
     }
 
     #[test]

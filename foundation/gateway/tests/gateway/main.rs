@@ -5,6 +5,7 @@ mod controls;
 mod desk;
 mod hostile;
 mod layers;
+mod limits;
 mod proxies;
 mod server;
 mod tls;
