@@ -8,8 +8,10 @@ use std::path::PathBuf;
 use decalog_exchange::api::service;
 use decalog_log::LogError;
 use decalog_runtime::{Fatal, StartError};
+use decalog_seal::SealError;
 
 use crate::config::ConfigError;
+use crate::sealing;
 
 /// Why a command of the binary ends without having done its work.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +56,24 @@ pub(crate) enum Failure {
         /// What the log said.
         error: LogError,
     },
+    /// A key is missing or wrong, or a key ring is.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The data directory is sealed, and no key is configured.
+    #[error("data directory {} is sealed: configure its master key in [server.seal]", .data.display())]
+    SealedData {
+        /// The data directory.
+        data: PathBuf,
+    },
+    /// A master key is configured, and the data directory holds data and no key ring.
+    #[error(
+        "data directory {} holds a journal and no seal.keys: restore that file from a backup; or, when the directory was \
+         never sealed, set server.seal.accept_unsealed", .data.display()
+    )]
+    NoRing {
+        /// The data directory.
+        data: PathBuf,
+    },
     /// The exchange does not start.
     #[error(transparent)]
     Exchange(#[from] service::Failure),
@@ -76,6 +96,9 @@ impl Failure {
             Self::Listen { .. } => "E-LISTEN",
             Self::Data { .. } => "E-DATA",
             Self::Log { error, .. } => log_code(error),
+            Self::Seal(error) => sealing::code(error),
+            Self::SealedData { .. } => "E-SEAL-NO-KEYS",
+            Self::NoRing { .. } => "E-SEAL-RING",
             Self::Exchange(service::Failure::Start(error)) => start_code(error),
             Self::Exchange(service::Failure::Refused { .. }) => "E-UNIT-REFUSED",
             Self::Exchange(_) => "E-UNIT",
@@ -89,6 +112,7 @@ fn log_code(error: &LogError) -> &'static str {
         LogError::Locked { .. } => "E-DATA-HELD",
         LogError::Damaged(_) => "E-LOG-DAMAGED",
         LogError::SyncFailed { .. } => "E-LOG-SYNC",
+        LogError::Sealed { source, .. } | LogError::Sealing { source } => sealing::code(source),
         _ => "E-LOG",
     }
 }
@@ -96,6 +120,10 @@ fn log_code(error: &LogError) -> &'static str {
 fn start_code(error: &StartError) -> &'static str {
     match error {
         StartError::Log(error) => log_code(error),
+        StartError::Io { source, .. } => {
+            let sealed = source.get_ref().and_then(|source| source.downcast_ref::<SealError>());
+            sealed.map_or("E-START", sealing::code)
+        }
         StartError::ClockBehind { .. } => "E-CLOCK-BEHIND",
         StartError::Gap { .. } | StartError::Ahead { .. } => "E-SNAPSHOT-GAP",
         StartError::Diverged(_) => "E-REPLAY-DIFFERS",
@@ -126,7 +154,7 @@ mod tests {
             });
             found.collect::<std::collections::BTreeSet<_>>()
         };
-        let source = include_str!("failure.rs");
+        let source = concat!(include_str!("failure.rs"), include_str!("sealing.rs"));
         let page = include_str!("../../docs/errors.md");
         assert_eq!(codes(source, "=> \"E-"), codes(page, "\n## E-"));
         assert!(codes(page, "\n## E-").len() > 10);

@@ -9,6 +9,7 @@ use decalog_exchange::api::fix::{Gateway, Options};
 use decalog_exchange::api::service::{Exchange, Plan, Public};
 use decalog_log::{EmbeddedLog, Log};
 use decalog_runtime::store::FolderStore;
+use decalog_seal::KeyRing;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -16,7 +17,7 @@ use tokio::sync::watch;
 use crate::config::{self, Config, Loaded};
 use crate::failure::{Failure, fatal_code};
 use crate::http::{self, Limits};
-use crate::{demo, telemetry};
+use crate::{demo, sealing, telemetry};
 
 /// How long to wait when the system refuses a connection (no file descriptors, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -47,11 +48,15 @@ pub(crate) fn run(request: &Request) -> Result<(), Failure> {
         .build()
         .map_err(|source| Failure::Process { action: "start the asynchronous runtime", source })?;
     let doors = runtime.block_on(Doors::bind(&config))?;
-    let log: Arc<dyn Log> = Arc::new(open_log(&config)?);
+    let keys = sealing::begin(&config.server)?;
+    if let (Some(ring), Some(source)) = (&keys, sealing::source(&config.server.seal)) {
+        runtime.spawn(sealing::follow(Arc::clone(ring), source));
+    }
+    let log: Arc<dyn Log> = Arc::new(open_log(&config, keys.clone())?);
     let exchange = {
         // The market data follows the events on this runtime.
         let _inside = runtime.enter();
-        Exchange::start(plan(&config, Arc::clone(&log)))?
+        Exchange::start(plan(&config, Arc::clone(&log), keys))?
     };
     let served = runtime.block_on(serve(&config, doors, &exchange, request.demo));
     exchange.stop();
@@ -87,7 +92,7 @@ impl Doors {
     }
 }
 
-fn open_log(config: &Config) -> Result<EmbeddedLog, Failure> {
+fn open_log(config: &Config, keys: Option<Arc<KeyRing>>) -> Result<EmbeddedLog, Failure> {
     let data = &config.server.data;
     let failed = |path: &Path| {
         let path = path.to_owned();
@@ -98,13 +103,14 @@ fn open_log(config: &Config) -> Result<EmbeddedLog, Failure> {
     let options = decalog_log::Options {
         segment_bytes,
         reserve_bytes: mebibytes(config.server.reserve_mebibytes.get()).min(segment_bytes / 4),
+        seal: keys,
         ..decalog_log::Options::default()
     };
     EmbeddedLog::open(&data.join("journal"), options)
         .map_err(|error| Failure::Log { data: data.clone(), error })
 }
 
-fn plan(config: &Config, log: Arc<dyn Log>) -> Plan {
+fn plan(config: &Config, log: Arc<dyn Log>, keys: Option<Arc<KeyRing>>) -> Plan {
     let exchange = &config.exchange;
     let data = &config.server.data;
     let durability = match exchange.durability {
@@ -116,8 +122,9 @@ fn plan(config: &Config, log: Arc<dyn Log>) -> Plan {
     };
     Plan {
         log,
-        store: Arc::new(FolderStore::new(data.join("snapshots"))),
+        store: Arc::new(FolderStore::new(data.join("snapshots")).with_keys(keys.clone())),
         journal: data.join("events"),
+        seal: keys,
         runtime: decalog_runtime::Config {
             durability,
             queue_records: exchange.queue_commands.get() as usize,

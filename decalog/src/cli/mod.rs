@@ -5,6 +5,7 @@
 mod check_config;
 mod hash_password;
 mod log;
+mod seal;
 mod watch;
 
 use std::path::PathBuf;
@@ -45,6 +46,9 @@ enum Command {
     /// Look at the journal of a data directory
     #[command(subcommand)]
     Log(log::Request),
+    /// Keys of a sealed data directory
+    #[command(subcommand)]
+    Seal(seal::Request),
     /// The exchange: look at it, prepare its configuration
     #[command(subcommand)]
     Exchange(ExchangeCommand),
@@ -66,6 +70,7 @@ pub(crate) fn main() -> ExitCode {
         }
         Command::CheckConfig { file } => check_config::run(&file),
         Command::Log(request) => log::run(request),
+        Command::Seal(request) => seal::run(request).map_err(Into::into),
         Command::Exchange(ExchangeCommand::HashPassword) => hash_password::run(),
         Command::Exchange(ExchangeCommand::Watch(request)) => watch::run(&request),
     };

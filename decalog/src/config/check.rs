@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::schema::{Config, Instrument, Session, Unit};
+use super::schema::{Config, Instrument, Seal, Session, Unit};
 
 /// A refusal: the key's path (places in lists count from 1) and the reason.
 type Refused = (Vec<String>, String);
@@ -13,6 +13,7 @@ pub(super) fn check(config: &Config) -> Result<(), Refused> {
         let reason = "is also the address of exchange.fix.listen; each listener needs its own".to_owned();
         return Err((path(["http", "listen"]), reason));
     }
+    check_seal(&config.server.seal)?;
     let mut symbols = BTreeSet::new();
     let mut comp_ids = BTreeSet::from([config.exchange.fix.comp_id.as_str()]);
     for (place, unit) in config.exchange.units.iter().enumerate() {
@@ -31,6 +32,22 @@ pub(super) fn check(config: &Config) -> Result<(), Refused> {
         })?;
     }
     Ok(())
+}
+
+fn check_seal(seal: &Seal) -> Result<(), Refused> {
+    let given = [
+        ("key_file", !seal.key_file.as_os_str().is_empty()),
+        ("key_environment", !seal.key_environment.is_empty()),
+        ("key_command", !seal.key_command.is_empty()),
+    ];
+    let mut given = given.into_iter().filter(|(_, given)| *given).map(|(key, _)| key);
+    match (given.next(), given.next()) {
+        (Some(first), Some(second)) => {
+            let reason = format!("stands beside {first}; the master key comes from one place");
+            Err((path(["server", "seal", second]), reason))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_unit<'c>(

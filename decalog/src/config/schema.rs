@@ -28,6 +28,7 @@ pub(crate) struct Server {
     pub(crate) segment_mebibytes: Whole<1, 1024, 64>,
     pub(crate) reserve_mebibytes: Whole<1, 1024, 16>,
     pub(crate) snapshot_every_records: Whole<1_000, 1_000_000_000, 1_000_000>,
+    pub(crate) seal: Seal,
 }
 
 impl Default for Server {
@@ -37,8 +38,19 @@ impl Default for Server {
             segment_mebibytes: Whole::default(),
             reserve_mebibytes: Whole::default(),
             snapshot_every_records: Whole::default(),
+            seal: Seal::default(),
         }
     }
+}
+
+/// `[server.seal]`: where the master key comes from; with none of the three, nothing is sealed.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Seal {
+    pub(crate) key_file: PathBuf,
+    pub(crate) key_environment: String,
+    pub(crate) key_command: Vec<String>,
+    pub(crate) accept_unsealed: bool,
 }
 
 /// `[telemetry]`: what the process says about itself, on standard error.

@@ -2,8 +2,10 @@
 
 use std::io::{ErrorKind, Write, stdout};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use decalog_log::PartitionId;
+use decalog_seal::KeyRing;
 
 use super::Place;
 use super::records::{Shown, partition_name, show};
@@ -33,10 +35,11 @@ pub(super) fn run(at: &Place, range: &Range) -> anyhow::Result<ExitCode> {
         let known: Vec<_> = partitions.into_iter().map(partition_name).collect();
         anyhow::bail!("no partition {name} in {}; there are: {}", at.data.display(), known.join(", "));
     }
+    let keys = at.keys()?;
     let mut out = std::io::BufWriter::new(stdout().lock());
     let mut damaged = false;
     for partition in chosen {
-        match print(at, range, partition, &mut out) {
+        match print(at, range, partition, keys.clone(), &mut out) {
             Ok(whole) => damaged |= !whole,
             // Whoever reads has seen enough.
             Err(error) if is_broken_pipe(&error) => return Ok(ExitCode::SUCCESS),
@@ -50,8 +53,15 @@ pub(super) fn run(at: &Place, range: &Range) -> anyhow::Result<ExitCode> {
 }
 
 /// Prints a partition's records; false when damage was found on the way.
-fn print(at: &Place, range: &Range, partition: PartitionId, out: &mut impl Write) -> anyhow::Result<bool> {
-    let mut batches = at.inspection()?.cat(partition, range.from).map_err(|error| at.failure(error))?;
+fn print(
+    at: &Place,
+    range: &Range,
+    partition: PartitionId,
+    keys: Option<Arc<KeyRing>>,
+    out: &mut impl Write,
+) -> anyhow::Result<bool> {
+    let mut batches =
+        at.inspection()?.with_keys(keys).cat(partition, range.from).map_err(|error| at.failure(error))?;
     let mut whole = true;
     let mut left = range.limit;
     loop {

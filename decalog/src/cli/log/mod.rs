@@ -9,14 +9,19 @@ mod skip;
 mod stat;
 mod verify;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Subcommand;
 use decalog_log::LogError;
 use decalog_log::inspect::Inspection;
 
+use decalog_seal::KeyRing;
+
+use crate::config;
 use crate::failure::Failure;
+use crate::sealing;
 
 /// What can be asked.
 #[derive(Debug, Subcommand)]
@@ -52,6 +57,9 @@ pub(crate) enum Request {
 pub(crate) struct Place {
     /// The data directory
     data: PathBuf,
+    /// The TOML file whose [server.seal] names the master key of a sealed directory
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -66,9 +74,20 @@ pub(super) fn run(request: Request) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// The keys of a data directory, with the master key as configured.
+fn keys(config: Option<&Path>, data: &Path) -> Result<Option<Arc<KeyRing>>, Failure> {
+    let config = config::load(config, std::env::vars())?.config;
+    sealing::keys(&config.server.seal, data)
+}
+
 impl Place {
     fn inspection(&self) -> Result<Inspection, Failure> {
         Inspection::directory(&self.data.join("journal")).map_err(|error| self.failure(error))
+    }
+
+    /// The keys, of a sealed directory.
+    fn keys(&self) -> Result<Option<Arc<KeyRing>>, Failure> {
+        keys(self.config.as_deref(), &self.data)
     }
 
     fn failure(&self, error: LogError) -> Failure {

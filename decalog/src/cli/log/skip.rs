@@ -1,6 +1,6 @@
 //! `decalog log skip`: leaves a record out that no program can apply, so that its partition can go on.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::bail;
@@ -22,6 +22,9 @@ pub(crate) struct Record {
     /// Why, for whoever reads the list later
     #[arg(long)]
     reason: String,
+    /// The TOML file whose [server.seal] names the master key of a sealed directory
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 pub(super) fn run(data: &Path, record: &Record) -> anyhow::Result<ExitCode> {
@@ -29,6 +32,7 @@ pub(super) fn run(data: &Path, record: &Record) -> anyhow::Result<ExitCode> {
     if !journal.is_dir() {
         bail!("{} holds no journal", data.display());
     }
+    let keys = super::keys(record.config.as_deref(), data)?;
     // Opening takes the lock: no server may run while history changes.
     let log = EmbeddedLog::open(&journal, Options::default())
         .map_err(|error| Failure::Log { data: data.to_owned(), error })?;
@@ -43,7 +47,7 @@ pub(super) fn run(data: &Path, record: &Record) -> anyhow::Result<ExitCode> {
         let (first, last) = (extent.first, extent.next.saturating_sub(1));
         bail!("{} holds offsets {first} to {last}, not {}", record.partition, record.offset);
     }
-    let store = FolderStore::new(data.join("snapshots"));
+    let store = FolderStore::new(data.join("snapshots")).with_keys(keys);
     Skips::add(&store, partition, record.offset, extent.next, &record.reason)?;
     println!("{} {} is left out from the next start on: {}", record.partition, record.offset, record.reason);
     Ok(ExitCode::SUCCESS)

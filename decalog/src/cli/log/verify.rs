@@ -11,10 +11,12 @@ use decalog_log::inspect::Verification;
 use decalog_runtime::Make;
 use decalog_runtime::store::FolderStore;
 use decalog_runtime::verify::{ReplayError, Replayed, replay};
+use decalog_seal::KeyRing;
 use serde_json::json;
 
 use super::Place;
 use super::records::{is_exchange, partition_name};
+use crate::failure::Failure;
 
 /// A partition and what its replay came to.
 type Outcome = (PartitionId, Result<Replayed, ReplayError>);
@@ -22,25 +24,41 @@ type Outcome = (PartitionId, Result<Replayed, ReplayError>);
 pub(super) fn run(at: &Place) -> anyhow::Result<ExitCode> {
     let bytes = at.inspection()?.verify().map_err(|error| at.failure(error))?;
     // A damaged journal ends where the damage is: a replay would only say so again.
-    let units = if bytes.is_sound() { replay_all(at)? } else { Vec::new() };
+    let keys = match at.keys() {
+        Err(Failure::SealedData { .. }) => Keys::NotGiven,
+        keys => Keys::Had(keys?),
+    };
+    let units = match &keys {
+        Keys::Had(keys) if bytes.is_sound() => replay_all(at, keys.as_ref())?,
+        _ => Vec::new(),
+    };
+    let replayed = !matches!(keys, Keys::NotGiven);
     if at.json {
-        println!("{}", as_json(&bytes, &units));
+        println!("{}", as_json(&bytes, &units, replayed));
     } else {
-        print!("{}", as_text(&bytes, &units));
+        print!("{}", as_text(&bytes, &units, replayed));
     }
     let good = bytes.is_sound() && units.iter().all(|(_, outcome)| outcome.is_ok());
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn replay_all(at: &Place) -> anyhow::Result<Vec<Outcome>> {
-    let store = FolderStore::new(at.data.join("snapshots"));
+/// The keys of the journal: a sealed one is verified without them, and only replayed with them.
+enum Keys {
+    NotGiven,
+    Had(Option<Arc<KeyRing>>),
+}
+
+fn replay_all(at: &Place, keys: Option<&Arc<KeyRing>>) -> anyhow::Result<Vec<Outcome>> {
+    let store = FolderStore::new(at.data.join("snapshots")).with_keys(keys.cloned());
     let make: Make<Unit> = Arc::new(|partition| Unit::new(unit_of(partition)));
     let stat = at.inspection()?.stat().map_err(|error| at.failure(error))?;
     let units = stat.partitions.iter().map(|stat| stat.partition).filter(|partition| is_exchange(*partition));
-    units.map(|unit| Ok((unit, replay(at.inspection()?, &store, &make, unit)))).collect()
+    units
+        .map(|unit| Ok((unit, replay(at.inspection()?.with_keys(keys.cloned()), &store, &make, unit))))
+        .collect()
 }
 
-fn as_json(found: &Verification, units: &[Outcome]) -> serde_json::Value {
+fn as_json(found: &Verification, units: &[Outcome], replayed: bool) -> serde_json::Value {
     let units: Vec<_> = units
         .iter()
         .map(|(partition, outcome)| match outcome {
@@ -58,11 +76,11 @@ fn as_json(found: &Verification, units: &[Outcome]) -> serde_json::Value {
             "segment": tail.segment, "position": tail.position, "bytes": tail.bytes, "what": tail.what.to_string(),
         })),
         "damages": found.damages.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "partitions": units,
+        "replayed": replayed, "partitions": units,
     })
 }
 
-fn as_text(found: &Verification, units: &[Outcome]) -> String {
+fn as_text(found: &Verification, units: &[Outcome], replayed: bool) -> String {
     let Verification { segments, batches, records, bytes, tail, damages } = found;
     let mut text =
         format!("journal: {segments} segments, {batches} batches, {records} records, {bytes} bytes\n");
@@ -74,6 +92,10 @@ fn as_text(found: &Verification, units: &[Outcome]) -> String {
     }
     for damage in damages {
         text += &format!("DAMAGED: {damage}\n");
+    }
+    if !replayed {
+        text +=
+            "sealed: every byte was checked, nothing was replayed: that needs the master key (--config)\n";
     }
     for (partition, outcome) in units {
         let name = partition_name(*partition);

@@ -9,6 +9,7 @@ use decalog_runtime::{
     Address, Answer, Config, Health, OnFatal, Origin, Partition, ReadError, Setup, StartError, SubmitError,
     SubscriptionError, System,
 };
+use decalog_seal::KeyRing;
 
 use super::feed;
 use super::fix::{Gateway, Options, Wiring};
@@ -36,6 +37,8 @@ pub struct Plan {
     pub store: Arc<dyn Store>,
     /// Where the event journals lie.
     pub journal: PathBuf,
+    /// The keys that seal the event journals, when there are any.
+    pub seal: Option<Arc<KeyRing>>,
     /// How partitions behave.
     pub runtime: Config,
     /// The FIX door's bounds.
@@ -119,6 +122,7 @@ impl Exchange {
             Setup {
                 config: plan.runtime,
                 journal: Some(plan.journal),
+                seal: plan.seal,
                 observer: Box::new(move |partition| Some(observers.observer(unit_of(partition)))),
                 fatal: plan.fatal,
                 ..Setup::new(plan.log, plan.store, |partition| Unit::new(unit_of(partition)))
