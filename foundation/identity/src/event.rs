@@ -3,7 +3,7 @@
 use decalog_runtime::{DecodeError, Wire};
 use serde::Serialize;
 
-use crate::value::{Device, Hash, Scopes};
+use crate::value::{Bytes, Device, Hash, Scopes};
 use crate::wire::{kinds, payloads};
 
 /// Something that happened. Its body begins with `by` and `account` (u64, little-endian), then comes the detail.
@@ -217,6 +217,8 @@ payloads! {
     SigningKeyAdded {
         /// Its name.
         kid: String,
+        /// The Ed25519 public key.
+        public: Bytes,
         /// From when on it signs.
         signs_from: i64,
         /// Until when its signatures count.

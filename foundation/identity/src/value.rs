@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::{Serialize, Serializer};
 
@@ -14,7 +16,7 @@ pub type Scopes = BTreeSet<String>;
 pub const SECOND: i64 = 1_000_000_000;
 
 /// The SHA-256 of a secret: all that is kept of it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, std::hash::Hash)]
 pub struct Hash(pub [u8; 32]);
 
 impl fmt::Debug for Hash {
@@ -25,7 +27,7 @@ impl fmt::Debug for Hash {
 
 impl Serialize for Hash {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_bytes(&self.0)
+        write_bytes(&self.0, to)
     }
 }
 
@@ -50,7 +52,16 @@ impl fmt::Debug for Bytes {
 
 impl Serialize for Bytes {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_bytes(&self.0)
+        write_bytes(&self.0, to)
+    }
+}
+
+/// Bytes in the log; letters where people read (the audit trail as JSON).
+fn write_bytes<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+    if to.is_human_readable() {
+        to.serialize_str(&URL_SAFE_NO_PAD.encode(bytes))
+    } else {
+        to.serialize_bytes(bytes)
     }
 }
 

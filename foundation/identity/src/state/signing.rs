@@ -40,8 +40,9 @@ impl Directory {
         }
         self.found.ends.insert((it.trusted_until, End::SigningKey(it.kid.clone())));
         let (signs_from, trusted_until) = (it.signs_from, it.trusted_until);
-        self.signing_keys.put(it.kid.clone(), SigningKey { public: it.public, signs_from, trusted_until });
-        moment.tell(0, SigningKeyAdded { kid: it.kid, signs_from, trusted_until });
+        let key = SigningKey { public: it.public.clone(), signs_from, trusted_until };
+        self.signing_keys.put(it.kid.clone(), key);
+        moment.tell(0, SigningKeyAdded { kid: it.kid, public: it.public, signs_from, trusted_until });
         Ok(Reply::Done)
     }
 

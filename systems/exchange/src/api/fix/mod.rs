@@ -4,7 +4,6 @@
 //! unit's own thread appends, applies, encodes and writes the answer into the socket (`observer`, `outbound`). All
 //! session rules are in the unit's state; nothing here knows a sequence number.
 
-mod bulkhead;
 mod connections;
 mod decode;
 mod encode;
@@ -23,7 +22,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use decalog_fix::session::ConnectionId;
 use decalog_runtime::{Observer, Partition};
 
-use self::bulkhead::Bulkhead;
+use decalog_identity::bulkhead::Bulkhead;
 use self::connections::Connections;
 use self::observer::Writer;
 use self::peer::Peers;

@@ -4,19 +4,19 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 /// So many places, each with what the work there needs, and a queue before them.
-pub(crate) struct Bulkhead<P> {
+pub struct Bulkhead<P> {
     free: Mutex<Vec<P>>,
     freed: Condvar,
 }
 
 impl<P: Default> Bulkhead<P> {
     /// At most so many at once.
-    pub(crate) fn new(places: usize) -> Self {
+    pub fn new(places: usize) -> Self {
         Self { free: Mutex::new((0..places).map(|_| P::default()).collect()), freed: Condvar::new() }
     }
 
     /// Runs the work once there is a place; `None` when there is none within `patience`.
-    pub(crate) fn run<T>(&self, patience: Duration, work: impl FnOnce(&mut P) -> T) -> Option<T> {
+    pub fn run<T>(&self, patience: Duration, work: impl FnOnce(&mut P) -> T) -> Option<T> {
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.freed.wait_timeout_while(free, patience, |free| free.is_empty());
         let (mut free, _) = waited.unwrap_or_else(PoisonError::into_inner);

@@ -1,0 +1,225 @@
+//! A person logs on: the password is compared behind a bulkhead, and a name that nobody has costs as much as one that
+//! somebody has.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use super::service::{Identity, Trouble};
+use crate::bulkhead::Bulkhead;
+use crate::command::{Factor, LogOn, Refusal, Reply};
+use crate::engine::{secret, totp};
+use crate::password::{self, Workspace};
+use crate::value::{Bytes, Device, Hash, SECOND, Scopes};
+
+/// How long a password check may wait for its turn.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Where passwords are hashed: so many at once, so many waiting, and the others are sent away.
+pub(crate) struct Passwords {
+    places: Arc<Bulkhead<Workspace>>,
+    turns: Semaphore,
+    queue: Semaphore,
+    /// What the password of nobody is compared with.
+    nobody: String,
+}
+
+/// Too many passwords wait already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Busy;
+
+impl Passwords {
+    pub(crate) fn new(places: usize, queue: usize) -> Passwords {
+        Passwords {
+            places: Arc::new(Bulkhead::new(places)),
+            turns: Semaphore::new(places),
+            queue: Semaphore::new(places + queue),
+            nobody: password::hash_password("", &super::random::bytes()),
+        }
+    }
+
+    /// Runs something costly when it is its turn, off the server's own threads.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Workspace) -> T + Send + 'static,
+    ) -> Result<T, Busy> {
+        let _queued = self.queue.try_acquire().map_err(|_| Busy)?;
+        let turn = tokio::time::timeout(PATIENCE, self.turns.acquire()).await;
+        let _turn = turn.map_err(|_| Busy)?.map_err(|_| Busy)?;
+        let places = self.places.clone();
+        let done = tokio::task::spawn_blocking(move || places.run(PATIENCE, work)).await;
+        done.ok().flatten().ok_or(Busy)
+    }
+
+    async fn verify(&self, password: String, hash: Option<String>) -> Result<bool, Busy> {
+        let somebody = hash.is_some();
+        let hash = hash.unwrap_or_else(|| self.nobody.clone());
+        self.run(move |workspace| password::verify(&password, &hash, workspace) && somebody).await
+    }
+
+    /// The PHC string of a password.
+    pub(crate) async fn hash(&self, password: String) -> Result<String, Busy> {
+        self.run(move |_| password::hash_password(&password, &super::random::bytes())).await
+    }
+}
+
+/// What a person shows.
+pub(crate) struct Shown {
+    pub(crate) name: String,
+    pub(crate) password: String,
+    /// A code of the authenticator app, or a recovery code.
+    pub(crate) code: Option<String>,
+    pub(crate) device: Device,
+}
+
+/// What the session is to be.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wish {
+    pub(crate) client: Option<String>,
+    pub(crate) scopes: Option<Scopes>,
+    pub(crate) secret: Option<Hash>,
+    pub(crate) refresh: Option<Hash>,
+    pub(crate) lifetime: i64,
+}
+
+/// Why nobody is logged on. Names and passwords are not told apart.
+#[derive(Clone, Debug)]
+pub(crate) enum NoLogon {
+    /// Name, password or code is wrong.
+    Wrong,
+    /// A code is needed.
+    CodeNeeded,
+    /// Too many failures; again at this moment.
+    Later(i64),
+    /// Too many at once.
+    Busy,
+    /// Something else.
+    Trouble(Trouble),
+}
+
+impl From<Trouble> for NoLogon {
+    fn from(trouble: Trouble) -> Self {
+        NoLogon::Trouble(trouble)
+    }
+}
+
+impl From<Busy> for NoLogon {
+    fn from(_: Busy) -> Self {
+        NoLogon::Busy
+    }
+}
+
+/// What the state knows of a name.
+struct Known {
+    id: u64,
+    password: Option<String>,
+    generation: u32,
+    failures: u32,
+    locked_until: i64,
+    disabled: bool,
+    totp: Option<Bytes>,
+}
+
+impl Identity {
+    async fn known(&self, name: &str) -> Result<Option<Known>, Trouble> {
+        let name = name.to_owned();
+        self.read(move |state| {
+            let (id, account) = state.account_named(&name)?;
+            Some(Known {
+                id,
+                password: account.password.clone().filter(|_| !account.service),
+                generation: account.generation,
+                failures: account.failures,
+                locked_until: account.locked_until,
+                disabled: account.disabled,
+                totp: account.totp.as_ref().filter(|totp| totp.active).map(|totp| totp.secret.clone()),
+            })
+        })
+        .await
+    }
+
+    /// Compares a password with that of an account that is logged on; failures count.
+    pub(crate) async fn is_password(&self, name: &str, password: String) -> Result<bool, NoLogon> {
+        let Some(known) = self.known(name).await? else { return Ok(false) };
+        let until = self.failures.locked_until(known.id, known.failures, known.locked_until);
+        if until > self.now() {
+            return Err(NoLogon::Later(until));
+        }
+        let right = self.passwords.verify(password, known.password).await?;
+        if !right {
+            self.note_failure(known.id).await;
+        }
+        Ok(right)
+    }
+
+    /// Logs a person on; answers account and session.
+    pub(crate) async fn log_on(&self, shown: Shown, wish: Wish) -> Result<(u64, u64), NoLogon> {
+        let name = shown.name.trim().to_ascii_lowercase();
+        let known = self.known(&name).await?;
+        if let Some(known) = &known {
+            let until = self.failures.locked_until(known.id, known.failures, known.locked_until);
+            if until > self.now() {
+                return Err(NoLogon::Later(until));
+            }
+        }
+        let hash = known.as_ref().and_then(|known| known.password.clone());
+        let right = self.passwords.verify(shown.password, hash).await?;
+        let Some(known) = known else {
+            self.failures.unknown();
+            return Err(NoLogon::Wrong);
+        };
+        if !right || known.disabled {
+            self.note_failure(known.id).await;
+            return Err(NoLogon::Wrong);
+        }
+        let factor = match factor(&known, shown.code.as_deref(), self.now()) {
+            Ok(factor) => factor,
+            Err(NoLogon::Wrong) => {
+                self.note_failure(known.id).await;
+                return Err(NoLogon::Wrong);
+            }
+            Err(other) => return Err(other),
+        };
+        let log_on = LogOn {
+            account: known.id,
+            generation: known.generation,
+            factor,
+            client: wish.client,
+            scopes: wish.scopes,
+            secret: wish.secret,
+            refresh: wish.refresh,
+            device: shown.device,
+            expires: self.now() + wish.lifetime,
+        };
+        match self.ask(known.id, &name, log_on).await {
+            Ok(Reply::Made(session)) => {
+                self.failures.forget(known.id);
+                Ok((known.id, session))
+            }
+            Ok(_) => Err(NoLogon::Wrong),
+            Err(Trouble::Refused(Refusal::Locked)) => Err(NoLogon::Later(self.now() + SECOND)),
+            Err(Trouble::Refused(Refusal::SecondFactorNeeded)) => Err(NoLogon::CodeNeeded),
+            Err(Trouble::Refused(Refusal::CodeReplayed | Refusal::UnknownRecoveryCode)) => {
+                self.note_failure(known.id).await;
+                Err(NoLogon::Wrong)
+            }
+            Err(Trouble::Refused(Refusal::Disabled | Refusal::PasswordChanged)) => Err(NoLogon::Wrong),
+            Err(trouble) => Err(NoLogon::Trouble(trouble)),
+        }
+    }
+}
+
+/// Which factor a code is.
+fn factor(known: &Known, code: Option<&str>, now: i64) -> Result<Factor, NoLogon> {
+    let code = code.map(str::trim).filter(|code| !code.is_empty());
+    match (&known.totp, code) {
+        (None, _) => Ok(Factor::None),
+        (Some(_), None) => Err(NoLogon::CodeNeeded),
+        (Some(totp_secret), Some(code)) if code.len() == 6 => {
+            let seconds = u64::try_from(now / SECOND).unwrap_or(0);
+            totp::step_of(&totp_secret.0, code, seconds).map(Factor::Totp).ok_or(NoLogon::Wrong)
+        }
+        (Some(_), Some(code)) => Ok(Factor::Recovery(secret::hash(code.to_ascii_lowercase().as_bytes()))),
+    }
+}

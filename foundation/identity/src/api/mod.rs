@@ -1,0 +1,8 @@
+//! The edge: where secrets are made and compared, tokens signed and checked, and HTTP is spoken.
+
+mod authenticator;
+mod failures;
+mod keys;
+mod logon;
+mod random;
+pub mod service;

@@ -1,0 +1,433 @@
+//! The running directory: its partition, the pictures fed by its events, and what everything at the edge goes through.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use decalog_gateway::access::Authenticator;
+use decalog_log::{Log, PartitionId};
+use decalog_runtime::bucket::bucket_of;
+use decalog_runtime::clock::Clock;
+use decalog_runtime::store::Store;
+use decalog_runtime::{
+    Address, Applied, Config, Health, Observer, OnFatal, Origin, Partition, ReadError, Setup, StartError,
+    SubmitError, SubscriptionError, System,
+};
+use tokio::sync::{mpsc, watch};
+
+use super::authenticator::Doorkeeper;
+use super::failures::Failures;
+use super::keys::Keys;
+use super::logon::Passwords;
+use super::random;
+use crate::command::{Command, NoteFailures, OpenAccount, Refusal, Reply, SetClient, SetRole};
+use crate::event::Event;
+use crate::password;
+use crate::projection::audit::Audit;
+use crate::projection::principals::Principals;
+use crate::state::Directory;
+use crate::value::{Client, GrantType, Profile, SECOND, Scopes};
+
+/// The directory's number among the systems: the high half of its partition's id.
+pub const SYSTEM: u16 = 2;
+/// The right to administer accounts, clients and keys, and to read the audit trail.
+pub const ADMIN: &str = "identity:admin";
+/// The client that comes with the server: a command line that signs in by device code.
+pub const OWN_CLIENT: &str = "decalog";
+/// How often failures and keys are looked after.
+const ROUND: Duration = Duration::from_secs(5);
+
+/// Everything the directory is started with.
+pub struct Plan {
+    /// The log that holds its partition.
+    pub log: Arc<dyn Log>,
+    /// Where snapshots lie.
+    pub store: Arc<dyn Store>,
+    /// Where the event journal lies.
+    pub journal: PathBuf,
+    /// Where the private signing keys lie.
+    pub keys: PathBuf,
+    /// How the partition behaves.
+    pub runtime: Config,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Who is told when the process must stop.
+    pub fatal: OnFatal,
+    /// What can be chosen.
+    pub settings: Settings,
+}
+
+/// What can be chosen. Times are nanoseconds.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The issuer: the address that clients know the server by, without a slash at its end.
+    pub issuer: String,
+    /// Whom access tokens are for.
+    pub audience: String,
+    /// Every right there is, of all systems.
+    pub rights: Scopes,
+    /// The rights of the role `user`.
+    pub user_rights: Scopes,
+    /// How long an access token lives.
+    pub access_lifetime: i64,
+    /// How long a refresh token lives, if it is not used.
+    pub refresh_lifetime: i64,
+    /// How long a person stays logged on.
+    pub logon_lifetime: i64,
+    /// How long a key signs.
+    pub key_period: i64,
+    /// Whether strangers may register clients (RFC 7591).
+    pub open_registration: bool,
+    /// Password checks at the same time.
+    pub password_checks: usize,
+    /// Password checks that may wait.
+    pub password_queue: usize,
+}
+
+/// Why something is not done.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Trouble {
+    /// The state says no.
+    #[error("refused: {}", .0.name())]
+    Refused(Refusal),
+    /// The log cannot take it now.
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+    /// The state cannot be read now.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// Why the directory does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The runtime refused.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The events could not be followed.
+    #[error("the audit trail cannot be read: {0}")]
+    Follow(#[from] SubscriptionError),
+    /// The state does not take what it needs.
+    #[error("the directory cannot be set up: {0}")]
+    Setup(#[from] Trouble),
+    /// The signing keys cannot be read or written.
+    #[error("the signing keys in {}: {source}", .path.display())]
+    Keys {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// The first account, made because there was none; its password is shown once.
+#[derive(Clone, Debug)]
+pub struct First {
+    /// Its name.
+    pub name: String,
+    /// Its password.
+    pub password: String,
+}
+
+/// A running directory.
+pub struct Identity {
+    pub(crate) settings: Settings,
+    pub(crate) partition: Partition<Directory>,
+    pub(crate) principals: Arc<Principals>,
+    pub(crate) audit: Arc<Audit>,
+    pub(crate) keys: Keys,
+    pub(crate) failures: Failures,
+    pub(crate) passwords: Passwords,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) doorkeeper: Arc<Doorkeeper>,
+    reached: watch::Receiver<u64>,
+    system: std::sync::Mutex<Option<System<Directory>>>,
+}
+
+/// What the apply thread passes on.
+enum News {
+    Events(u64, i64, Vec<Event>),
+    Reached(u64),
+}
+
+struct Herald(mpsc::UnboundedSender<News>);
+
+impl Observer<Directory> for Herald {
+    fn applied(&mut self, record: &Applied<'_, Directory>) {
+        if !record.events.is_empty() {
+            // Who listens may have stopped: then nobody reads the pictures either.
+            let _ =
+                self.0.send(News::Events(record.stamp.offset, record.stamp.time.0, record.events.to_vec()));
+        }
+    }
+
+    fn batch_end(&mut self, applied: u64) {
+        let _ = self.0.send(News::Reached(applied));
+    }
+}
+
+impl Identity {
+    /// Recovers the directory and makes what it needs: roles, keys, and a first account when there is none. Blocks until
+    /// that is done; must be called inside a Tokio runtime, which then follows the events.
+    pub fn start(plan: Plan) -> Result<(Arc<Identity>, Option<First>), Failure> {
+        let (herald, news) = mpsc::unbounded_channel();
+        let setup = Setup {
+            config: plan.runtime,
+            journal: Some(plan.journal),
+            observer: Box::new(move |_: PartitionId| Some(Box::new(Herald(herald.clone())))),
+            fatal: plan.fatal,
+            clock: plan.clock.clone(),
+            ..Setup::new(plan.log, plan.store, |_| Directory::default())
+        };
+        let system = System::start(setup, SYSTEM, 1)?;
+        let partition = system.partition(0).clone();
+        let seen = partition.read_blocking(0, Principals::of).map_err(Trouble::from)?;
+        let (principals, from) = (Arc::new(seen.value), seen.seen);
+        let audit = Arc::new(Audit::default());
+        remember(&partition, from, &audit)?;
+        let (reach, reached) = watch::channel(from);
+        tokio::spawn(follow(news, from, principals.clone(), audit.clone(), reach));
+        let keys =
+            Keys::open(&plan.keys).map_err(|source| Failure::Keys { path: plan.keys.clone(), source })?;
+        let settings = plan.settings;
+        let doorkeeper = Doorkeeper::new(
+            principals.clone(),
+            plan.clock.clone(),
+            settings.issuer.clone(),
+            settings.audience.clone(),
+        );
+        let identity = Arc::new(Identity {
+            passwords: Passwords::new(settings.password_checks, settings.password_queue),
+            settings,
+            partition,
+            principals,
+            audit,
+            keys,
+            failures: Failures::default(),
+            clock: plan.clock,
+            doorkeeper: Arc::new(doorkeeper),
+            reached,
+            system: std::sync::Mutex::new(Some(system)),
+        });
+        identity.install()?;
+        identity.look_after_keys().map_err(|source| Failure::Keys { path: plan.keys, source })?;
+        let first = identity.first_account()?;
+        tokio::spawn(rounds(Arc::downgrade(&identity)));
+        Ok((identity, first))
+    }
+
+    /// Whom the gateway asks.
+    pub fn authenticator(&self) -> Arc<dyn Authenticator> {
+        self.doorkeeper.clone()
+    }
+
+    /// What is wrong with the partition, if anything.
+    pub fn trouble(&self) -> Option<String> {
+        match self.partition.status().health {
+            Health::Running => None,
+            health => Some(format!("identity: {health:?}")),
+        }
+    }
+
+    /// Failed logons since the start: with names that nobody has, and with accounts.
+    pub fn failed_logons(&self) -> (u64, u64) {
+        self.failures.totals()
+    }
+
+    /// Answers what was taken, syncs, and stops.
+    pub fn stop(&self) {
+        let system = self.system.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        if let Some(system) = system {
+            system.shutdown();
+        }
+    }
+
+    /// Nanoseconds since 1970.
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.utc().0
+    }
+
+    /// Logs a command for somebody and waits until the pictures show what it did.
+    pub(crate) async fn ask(
+        &self,
+        by: u64,
+        key: &str,
+        command: impl Into<Command>,
+    ) -> Result<Reply, Trouble> {
+        let origin = Origin { bucket: bucket_of(key.as_bytes()), principal: by, ..Origin::default() };
+        let answer = self.partition.submit(origin, &command.into()).await?;
+        let seen = answer.seen();
+        // The other end lives as long as the partition does.
+        let _ = self.reached.clone().wait_for(|reached| *reached >= seen).await;
+        match answer.reply {
+            Reply::Refused(refusal) => Err(Trouble::Refused(refusal)),
+            reply => Ok(reply),
+        }
+    }
+
+    /// Reads the state.
+    pub(crate) async fn read<R: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Directory) -> R + Send + 'static,
+    ) -> Result<R, Trouble> {
+        Ok(self.partition.read(read).await?.value)
+    }
+
+    fn tell(&self, key: &str, command: impl Into<Command>) -> Result<Reply, Trouble> {
+        let answer =
+            self.partition.submit_blocking(Origin::system(bucket_of(key.as_bytes())), &command.into())?;
+        match answer.reply {
+            Reply::Refused(refusal) => Err(Trouble::Refused(refusal)),
+            reply => Ok(reply),
+        }
+    }
+
+    /// Brings the roles and the server's own client to what the settings say.
+    fn install(&self) -> Result<(), Trouble> {
+        let rights = &self.settings.rights;
+        for (role, scopes) in [("admin", rights), ("user", &self.settings.user_rights)] {
+            let wanted = scopes.clone();
+            let same = self.partition.read_blocking(0, move |state| {
+                state.roles().any(|(name, scopes)| name == role && *scopes == wanted)
+            });
+            if !same?.value {
+                self.tell(role, SetRole { role: role.to_owned(), scopes: scopes.clone() })?;
+            }
+        }
+        let mut scopes = rights.clone();
+        scopes.extend(["openid", "profile", "offline_access"].map(str::to_owned));
+        let client = Client {
+            id: OWN_CLIENT.to_owned(),
+            name: "Decalog command line".to_owned(),
+            secret: None,
+            redirect_uris: BTreeSet::new(),
+            scopes,
+            grants: [GrantType::DeviceCode, GrantType::RefreshToken].into(),
+            profile: Profile::default(),
+            account: None,
+        };
+        let wanted = client.clone();
+        let same = self.partition.read_blocking(0, move |state| state.client(OWN_CLIENT) == Some(&wanted));
+        if !same?.value {
+            self.tell(OWN_CLIENT, SetClient { client, new: false })?;
+        }
+        Ok(())
+    }
+
+    fn first_account(&self) -> Result<Option<First>, Trouble> {
+        if self.partition.read_blocking(0, |state| state.accounts().next().is_some())?.value {
+            return Ok(None);
+        }
+        let first = First { name: "admin".to_owned(), password: random::readable(4, 5) };
+        let hash = password::hash_password(&first.password, &random::bytes());
+        let (name, password) = (first.name.clone(), Some(hash));
+        let roles = ["admin".to_owned()].into();
+        self.tell("admin", OpenAccount { name, password, roles, service: false })?;
+        Ok(Some(first))
+    }
+
+    /// Makes the next signing key when it is time, and forgets those that are trusted no more.
+    fn look_after_keys(&self) -> std::io::Result<()> {
+        let (now, period) = (self.now(), self.settings.key_period);
+        let newest = self.partition.read_blocking(0, |state| {
+            let keys = state.signing_keys();
+            keys.map(|(kid, key)| (key.signs_from, kid.to_owned())).max()
+        });
+        let newest =
+            newest.map_err(std::io::Error::other)?.value.filter(|(_, kid)| self.keys.get(kid).is_some());
+        let signs_from = match newest {
+            Some((from, _)) if from + period / 2 > now => return Ok(()),
+            Some((from, _)) => now.max(from + period),
+            None => now,
+        };
+        let key = self.keys.make(signs_from, signs_from + 2 * period + self.settings.refresh_lifetime)?;
+        let kid = key.kid.clone();
+        self.tell(&kid, key).map_err(std::io::Error::other)?;
+        let trusted = self.partition.read_blocking(0, |state| -> BTreeSet<String> {
+            state.signing_keys().map(|(kid, _)| kid.to_owned()).collect()
+        });
+        let trusted = trusted.map_err(std::io::Error::other)?.value;
+        self.keys.keep(|kid| trusted.contains(kid));
+        Ok(())
+    }
+
+    async fn record_failures(&self, account: u64, count: u32) {
+        let noted = self.ask(0, &account.to_string(), NoteFailures { account, count }).await;
+        if let Err(error) = noted {
+            tracing::warn!(account, count, %error, "failed logons cannot be recorded");
+        }
+    }
+
+    /// A logon to this account failed.
+    pub(crate) async fn note_failure(&self, account: u64) {
+        if let Some(count) = self.failures.note(account, self.now()) {
+            self.record_failures(account, count).await;
+        }
+    }
+}
+
+/// Looks after failures and keys until the directory is gone.
+async fn rounds(identity: std::sync::Weak<Identity>) {
+    let mut round = tokio::time::interval(ROUND);
+    loop {
+        round.tick().await;
+        let Some(identity) = identity.upgrade() else { return };
+        for (account, count) in identity.failures.due(identity.now()) {
+            identity.record_failures(account, count).await;
+        }
+        let keys = tokio::task::spawn_blocking(move || identity.look_after_keys()).await;
+        if let Ok(Err(error)) = keys {
+            tracing::warn!(%error, "the signing keys cannot be looked after");
+        }
+    }
+}
+
+/// Fills the audit trail with the history that the journal still holds.
+fn remember(partition: &Partition<Directory>, upto: u64, audit: &Audit) -> Result<(), SubscriptionError> {
+    let asked = Address::of_record(upto.saturating_sub(1_000_000));
+    let mut events = match partition.subscribe(asked) {
+        Err(SubscriptionError::CursorTooOld { oldest, .. }) => partition.subscribe(oldest)?,
+        subscribed => subscribed?,
+    };
+    while let Some(published) = events.try_next()? {
+        if published.address.offset >= upto {
+            break;
+        }
+        audit.add(published.address, published.time.0, published.event);
+    }
+    Ok(())
+}
+
+/// Keeps the pictures up to date until the partition stops.
+async fn follow(
+    mut news: mpsc::UnboundedReceiver<News>,
+    from: u64,
+    principals: Arc<Principals>,
+    audit: Arc<Audit>,
+    reach: watch::Sender<u64>,
+) {
+    while let Some(news) = news.recv().await {
+        match news {
+            News::Events(offset, time, events) if offset >= from => {
+                for (index, event) in (0_u32..).zip(events) {
+                    principals.apply(&event);
+                    audit.add(Address { offset, index }, time, event);
+                }
+            }
+            News::Events(..) => {}
+            News::Reached(applied) => {
+                reach.send_if_modified(|reached| {
+                    let moved = applied > *reached;
+                    *reached = applied.max(*reached);
+                    moved
+                });
+            }
+        }
+    }
+}
+
+/// In seconds since 1970.
+pub(crate) fn seconds(nanos: i64) -> i64 {
+    nanos.div_euclid(SECOND)
+}

@@ -1,0 +1,225 @@
+//! Who may what at this moment: what a token or API key is checked against, without asking the state.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use decalog_gateway::access::{Principal, Scopes as Held};
+
+use crate::event::{Event, What};
+use crate::state::Directory;
+use crate::value::{Hash, Scopes, is_right};
+
+/// A session or an API key, as whoever shows it is seen.
+#[derive(Clone, Debug)]
+pub struct Live {
+    /// Who that is.
+    pub principal: Arc<Principal>,
+    /// When it ends.
+    pub expires: i64,
+    /// What it was given; none for all that the account may.
+    given: Option<Scopes>,
+}
+
+/// A key whose signatures count.
+#[derive(Clone, Debug)]
+pub struct Trusted {
+    /// The Ed25519 public key.
+    pub public: Vec<u8>,
+    /// From when on it signs.
+    pub signs_from: i64,
+    /// Until when its signatures count.
+    pub trusted_until: i64,
+}
+
+#[derive(Debug, Default)]
+struct Person {
+    name: Arc<str>,
+    scopes: Scopes,
+    disabled: bool,
+    sessions: BTreeSet<u64>,
+    keys: BTreeSet<Hash>,
+}
+
+/// The picture; changed by events only.
+#[derive(Debug, Default)]
+pub struct Picture {
+    people: HashMap<u64, Person>,
+    sessions: HashMap<u64, Live>,
+    keys: HashMap<Hash, Live>,
+    key_hashes: HashMap<u64, Hash>,
+    trusted: HashMap<String, Trusted>,
+}
+
+/// The picture behind its lock. Nothing on the apply thread takes it.
+#[derive(Debug, Default)]
+pub struct Principals(RwLock<Picture>);
+
+impl Principals {
+    /// The picture of a state.
+    pub fn of(state: &Directory) -> Principals {
+        let mut picture = Picture::default();
+        for (id, account) in state.accounts() {
+            let person = Person {
+                name: account.name.as_str().into(),
+                scopes: state.scopes_of(id),
+                disabled: account.disabled,
+                ..Person::default()
+            };
+            picture.people.insert(id, person);
+        }
+        for (id, session) in state.sessions() {
+            let client = session.client.as_deref();
+            picture.start(session.account, id, client, session.scopes.clone(), session.expires);
+        }
+        for (id, key) in state.api_keys() {
+            picture.add_key(key.account, id, key.hash, key.scopes.clone(), key.expires);
+        }
+        for (kid, key) in state.signing_keys() {
+            picture.trust(kid, &key.public.0, key.signs_from, key.trusted_until);
+        }
+        Principals(RwLock::new(picture))
+    }
+
+    /// Looks at the picture.
+    pub fn look(&self) -> RwLockReadGuard<'_, Picture> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes an event in.
+    pub fn apply(&self, event: &Event) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).apply(event);
+    }
+}
+
+impl Picture {
+    /// A session.
+    pub fn session(&self, id: u64) -> Option<&Live> {
+        self.sessions.get(&id)
+    }
+
+    /// An API key.
+    pub fn key(&self, hash: &Hash) -> Option<&Live> {
+        self.keys.get(hash).filter(|live| !self.is_out(live.principal.account))
+    }
+
+    /// Every trusted key, by name.
+    pub fn trusted(&self) -> impl Iterator<Item = (&str, &Trusted)> {
+        self.trusted.iter().map(|(kid, key)| (kid.as_str(), key))
+    }
+
+    /// The trusted key with this name.
+    pub fn trusts(&self, kid: &str) -> Option<&Trusted> {
+        self.trusted.get(kid)
+    }
+
+    fn is_out(&self, account: u64) -> bool {
+        self.people.get(&account).is_none_or(|person| person.disabled)
+    }
+
+    fn apply(&mut self, event: &Event) {
+        let account = event.account;
+        match &event.what {
+            What::AccountOpened(it) => {
+                let person =
+                    Person { name: it.name.as_str().into(), scopes: it.scopes.clone(), ..Person::default() };
+                self.people.insert(account, person);
+            }
+            What::RolesAssigned(it) => self.assign(account, &it.scopes),
+            What::DisabledSet(it) => {
+                if let Some(person) = self.people.get_mut(&account) {
+                    person.disabled = it.disabled;
+                }
+            }
+            What::SessionStarted(it) => {
+                self.start(account, it.session, it.client.as_deref(), it.scopes.clone(), it.expires);
+            }
+            What::SessionRefreshed(it) => {
+                if let Some(live) = self.sessions.get_mut(&it.session) {
+                    live.expires = it.expires;
+                }
+            }
+            What::SessionEnded(it) => {
+                self.sessions.remove(&it.session);
+                if let Some(person) = self.people.get_mut(&account) {
+                    person.sessions.remove(&it.session);
+                }
+            }
+            What::ApiKeyCreated(it) => self.add_key(account, it.key, it.hash, it.scopes.clone(), it.expires),
+            What::ApiKeyEnded(it) => {
+                if let Some(hash) = self.key_hashes.remove(&it.key) {
+                    self.keys.remove(&hash);
+                    if let Some(person) = self.people.get_mut(&account) {
+                        person.keys.remove(&hash);
+                    }
+                }
+            }
+            What::SigningKeyAdded(it) => self.trust(&it.kid, &it.public.0, it.signs_from, it.trusted_until),
+            What::SigningKeyEnded(it) => drop(self.trusted.remove(&it.kid)),
+            _ => {}
+        }
+    }
+
+    fn live(
+        &mut self,
+        account: u64,
+        session: u64,
+        client: Option<&str>,
+        given: Option<Scopes>,
+        expires: i64,
+    ) -> Live {
+        let person = self.people.entry(account).or_default();
+        let principal = Principal {
+            account,
+            name: person.name.clone(),
+            scopes: held(&person.scopes, given.as_ref()),
+            client: client.map(Into::into),
+            session,
+        };
+        Live { principal: Arc::new(principal), expires, given }
+    }
+
+    fn start(&mut self, account: u64, id: u64, client: Option<&str>, given: Option<Scopes>, expires: i64) {
+        let live = self.live(account, id, client, given, expires);
+        self.people.entry(account).or_default().sessions.insert(id);
+        self.sessions.insert(id, live);
+    }
+
+    fn add_key(&mut self, account: u64, id: u64, hash: Hash, given: Scopes, expires: Option<i64>) {
+        let live = self.live(account, id, None, Some(given), expires.unwrap_or(i64::MAX));
+        self.people.entry(account).or_default().keys.insert(hash);
+        self.key_hashes.insert(id, hash);
+        self.keys.insert(hash, live);
+    }
+
+    fn trust(&mut self, kid: &str, public: &[u8], signs_from: i64, trusted_until: i64) {
+        self.trusted.insert(kid.to_owned(), Trusted { public: public.to_vec(), signs_from, trusted_until });
+    }
+
+    /// An account has other rights: whatever acts for it has, too.
+    fn assign(&mut self, account: u64, scopes: &Scopes) {
+        let Some(person) = self.people.get_mut(&account) else { return };
+        person.scopes.clone_from(scopes);
+        let (sessions, keys) = (person.sessions.clone(), person.keys.clone());
+        let again = |live: &mut Live| {
+            let scopes = held(scopes, live.given.as_ref());
+            live.principal = Arc::new(Principal { scopes, ..Principal::clone(&live.principal) });
+        };
+        sessions.iter().for_each(|id| {
+            self.sessions.get_mut(id).into_iter().for_each(again);
+        });
+        keys.iter().for_each(|hash| {
+            self.keys.get_mut(hash).into_iter().for_each(again);
+        });
+    }
+}
+
+/// What somebody may do who was given some of an account's rights; scopes that are no rights are as given.
+fn held(rights: &Scopes, given: Option<&Scopes>) -> Held {
+    match given {
+        None => Held::new(rights.iter().map(String::as_str)),
+        Some(given) => {
+            let has = |scope: &&String| !is_right(scope) || rights.contains(*scope);
+            Held::new(given.iter().filter(has).map(String::as_str))
+        }
+    }
+}
