@@ -113,6 +113,12 @@ impl Doorkeeper {
         Ok(live.principal.clone())
     }
 
+    /// When a token ends that was checked before, in nanoseconds.
+    pub(crate) fn expires(&self, token: &str) -> Option<i64> {
+        let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        memory.get(token).map(|checked| checked.expires)
+    }
+
     fn api_key(&self, key: &str) -> Result<Arc<Principal>, Denied> {
         let picture = self.principals.look();
         let live = picture.key(&secret::hash(key.as_bytes())).ok_or(Denied::Unknown)?;

@@ -4,5 +4,7 @@ mod authenticator;
 mod failures;
 mod keys;
 mod logon;
+pub mod oauth;
 mod random;
+pub mod rest;
 pub mod service;

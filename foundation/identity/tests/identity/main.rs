@@ -1,6 +1,8 @@
 //! The directory as a black box, and the doors to it. A line for each theme.
 
 mod controls;
+mod desk;
+mod doors;
 mod golden;
 mod guarantees;
 mod histories;

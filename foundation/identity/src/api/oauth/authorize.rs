@@ -1,0 +1,180 @@
+//! The authorization endpoint: a person signs in, sees what a client asks for, and says yes or no.
+//!
+//! Until client and redirect are known to belong together nothing is sent anywhere: the person sees a page. After that,
+//! refusals go to the client.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use super::form::{Form, From, Query};
+use super::page::{see_other, words};
+use super::{Refused, Shared, refuse};
+use crate::api::random;
+use crate::api::service::{Identity, Trouble};
+use crate::command::IssueCode;
+use crate::engine::pkce;
+use crate::value::{Client, GrantType, Hash, SECOND, Scopes};
+
+/// How long a code can be redeemed.
+const CODE_LIFETIME: i64 = 60 * SECOND;
+const PATH: &str = "/oauth/authorize";
+/// The redirect of programs that have no address: the code is shown.
+const OUT_OF_BAND: &str = "urn:ietf:wg:oauth:2.0:oob";
+
+/// What a client asks for, checked.
+struct Wanted {
+    client: Client,
+    redirect_uri: String,
+    scopes: Scopes,
+    challenge: Option<Hash>,
+    state: Option<String>,
+    nonce: Option<String>,
+}
+
+fn no_page(text: &str) -> Response {
+    words(StatusCode::BAD_REQUEST, "This link does not work", text)
+}
+
+impl Identity {
+    /// Reads a request. The error is a page as long as the redirect is not the client's, then a redirect.
+    async fn wanted(&self, form: &Form) -> Result<Wanted, Response> {
+        let id = form.get("client_id").unwrap_or_default().to_owned();
+        let client = self.read(move |state| state.client(&id).cloned()).await;
+        let client = client.map_err(|trouble| Refused::from(trouble).into_response())?;
+        let client = client.ok_or_else(|| no_page("client_id is unknown"))?;
+        let redirect_uri = match form.get("redirect_uri") {
+            Some(uri) if client.redirect_uris.contains(uri) => uri.to_owned(),
+            None if client.redirect_uris.len() == 1 => {
+                client.redirect_uris.iter().next().cloned().unwrap_or_default()
+            }
+            _ => return Err(no_page("redirect_uri is not one that the client registered")),
+        };
+        if redirect_uri == OUT_OF_BAND && !client.profile.out_of_band {
+            return Err(no_page("this client may not use the out-of-band redirect"));
+        }
+        let state = form.get("state").map(str::to_owned);
+        let refused = |why: Refused| {
+            self.back(
+                &redirect_uri,
+                state.as_deref(),
+                &[("error", why.error), ("error_description", &why.description)],
+            )
+        };
+        if !client.grants.contains(&GrantType::AuthorizationCode) {
+            return Err(refused(refuse("unauthorized_client", "the client may not use codes")));
+        }
+        if form.get("response_type") != Some("code") {
+            return Err(refused(refuse("unsupported_response_type", "response_type must be code")));
+        }
+        let scopes = form.scopes().map_err(refused)?;
+        if !scopes.is_subset(&client.scopes) {
+            return Err(refused(refuse("invalid_scope", "more than the client may be granted")));
+        }
+        let challenge = match (form.get("code_challenge"), form.get("code_challenge_method")) {
+            (None, None) if client.profile.without_pkce => None,
+            (Some(text), Some("S256")) => match pkce::read_challenge(text) {
+                Some(challenge) => Some(challenge),
+                None => return Err(refused(refuse("invalid_request", "code_challenge is none"))),
+            },
+            _ => return Err(refused(refuse("invalid_request", "PKCE with S256 is needed"))),
+        };
+        let nonce = form.get("nonce").map(str::to_owned);
+        if nonce.as_ref().is_some_and(|nonce| nonce.len() > 500) {
+            return Err(refused(refuse("invalid_request", "nonce is too long")));
+        }
+        Ok(Wanted { client, redirect_uri, scopes, challenge, state, nonce })
+    }
+
+    /// Back to the client, with the issuer so that answers of two servers are not mixed up (RFC 9207).
+    fn back(&self, redirect_uri: &str, state: Option<&str>, answer: &[(&str, &str)]) -> Response {
+        if redirect_uri == OUT_OF_BAND {
+            let text = answer.first().map(|(_, value)| *value).unwrap_or_default();
+            return words(StatusCode::OK, "Copy this into the program", text);
+        }
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(answer);
+        if let Some(state) = state {
+            query.append_pair("state", state);
+        }
+        query.append_pair("iss", &self.settings.issuer);
+        let joint = if redirect_uri.contains('?') { '&' } else { '?' };
+        see_other(&format!("{redirect_uri}{joint}{}", query.finish()), None)
+    }
+}
+
+pub(super) async fn ask(
+    State(identity): State<Shared>,
+    headers: HeaderMap,
+    Query(form): Query,
+) -> Result<Response, Response> {
+    let wanted = identity.wanted(&form).await?;
+    let browser =
+        identity.browser(&headers).await.map_err(|trouble| Refused::from(trouble).into_response())?;
+    if browser.session.is_none() || form.get("prompt") == Some("login") {
+        return Ok(browser.sign_in_page(StatusCode::OK, PATH, &form, ""));
+    }
+    let scopes: Vec<&str> = wanted.scopes.iter().map(String::as_str).collect();
+    Ok(browser.consent_page(PATH, &form, &wanted.client.name, &scopes, ""))
+}
+
+pub(super) async fn answer(
+    State(identity): State<Shared>,
+    From(device): From,
+    headers: HeaderMap,
+    form: Form,
+) -> Result<Response, Response> {
+    let wanted = identity.wanted(&form).await?;
+    let browser =
+        identity.browser(&headers).await.map_err(|trouble| Refused::from(trouble).into_response())?;
+    if !browser.sent(&form) {
+        return Err(words(
+            StatusCode::FORBIDDEN,
+            "Not from here",
+            "this form was not sent from our page: go back",
+        ));
+    }
+    match (form.get("action"), browser.session) {
+        (Some("sign-in"), _) => {
+            let cookie = identity.sign_in(&browser, &form, device, PATH).await?;
+            let mut again = form_urlencoded::Serializer::new(String::new());
+            let carried = ["csrf", "action", "username", "password", "otp", "prompt"];
+            again.extend_pairs(form.pairs().filter(|(name, _)| !carried.contains(name)));
+            Ok(see_other(&format!("{PATH}?{}", again.finish()), Some(cookie)))
+        }
+        (Some("approve"), Some(session)) => consent(&identity, wanted, session).await,
+        (Some("deny"), _) => {
+            let (uri, state) = (&wanted.redirect_uri, wanted.state.as_deref());
+            Ok(identity.back(
+                uri,
+                state,
+                &[("error", "access_denied"), ("error_description", "the person said no")],
+            ))
+        }
+        _ => Ok(browser.sign_in_page(StatusCode::OK, PATH, &form, "Sign in first.")),
+    }
+}
+
+async fn consent(identity: &Identity, wanted: Wanted, session: u64) -> Result<Response, Response> {
+    let (text, code) = random::secret();
+    let issue = IssueCode {
+        code,
+        client: wanted.client.id.clone(),
+        session,
+        redirect_uri: wanted.redirect_uri.clone(),
+        scopes: wanted.scopes,
+        challenge: wanted.challenge,
+        nonce: wanted.nonce,
+        expires: identity.now() + CODE_LIFETIME,
+    };
+    let by = identity.principals.look().session(session).map_or(0, |live| live.principal.account);
+    let state = wanted.state.as_deref();
+    match identity.ask(by, &wanted.client.id, issue).await {
+        Ok(_) => Ok(identity.back(&wanted.redirect_uri, state, &[("code", &text)])),
+        Err(Trouble::Refused(refusal)) => {
+            let answer = [("error", "server_error"), ("error_description", refusal.name())];
+            Ok(identity.back(&wanted.redirect_uri, state, &answer))
+        }
+        Err(trouble) => Err(Refused::from(trouble).into_response()),
+    }
+}

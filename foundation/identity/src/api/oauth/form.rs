@@ -1,0 +1,123 @@
+//! What comes in: forms whose parameters stand once, cookies, and where a request is from.
+
+use std::collections::BTreeMap;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use decalog_gateway::client::Client as Peer;
+
+use super::{Refused, refuse};
+use crate::value::{Device, Scopes, is_scope};
+
+/// A form or a query, each parameter once (RFC 6749, 3.1).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Form(BTreeMap<String, String>);
+
+impl Form {
+    pub(super) fn read(bytes: &[u8]) -> Result<Form, Refused> {
+        let mut form = BTreeMap::new();
+        for (name, value) in form_urlencoded::parse(bytes) {
+            // A parameter without a value counts as left out.
+            if !value.is_empty() && form.insert(name.into_owned(), value.into_owned()).is_some() {
+                return Err(refuse("invalid_request", "a parameter stands twice"));
+            }
+        }
+        Ok(Form(form))
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    pub(super) fn need(&self, name: &'static str) -> Result<&str, Refused> {
+        self.get(name).ok_or_else(|| refuse("invalid_request", format!("{name} is missing")))
+    }
+
+    /// The scopes asked for; none asked is none.
+    pub(super) fn scopes(&self) -> Result<Scopes, Refused> {
+        let text = self.get("scope").unwrap_or_default();
+        let scopes: Scopes = text.split(' ').filter(|scope| !scope.is_empty()).map(str::to_owned).collect();
+        let fits = scopes.len() <= 100 && scopes.iter().all(|scope| is_scope(scope));
+        if fits { Ok(scopes) } else { Err(refuse("invalid_scope", "no list of scopes")) }
+    }
+
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Form {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, state: &S) -> Result<Form, Refused> {
+        let kind = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|kind| kind.to_str().ok())
+            .unwrap_or_default();
+        if !kind.starts_with("application/x-www-form-urlencoded") {
+            return Err(refuse("invalid_request", "send application/x-www-form-urlencoded"));
+        }
+        let bytes = Bytes::from_request(request, state).await;
+        Form::read(&bytes.map_err(|_| refuse("invalid_request", "the body cannot be read"))?)
+    }
+}
+
+/// The query, as a form.
+pub(crate) struct Query(pub(crate) Form);
+
+impl<S: Send + Sync> FromRequestParts<S> for Query {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Query, Refused> {
+        Form::read(parts.uri.query().unwrap_or_default().as_bytes()).map(Query)
+    }
+}
+
+/// Where a request is from.
+pub(crate) struct From(pub(crate) Device);
+
+impl<S: Send + Sync> FromRequestParts<S> for From {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<From, Self::Rejection> {
+        Ok(From(device_of(&parts.headers, parts.extensions.get::<Peer>())))
+    }
+}
+
+/// What a request says of its device.
+fn device_of(headers: &HeaderMap, peer: Option<&Peer>) -> Device {
+    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    let agent = agent.chars().filter(char::is_ascii).take(200).collect();
+    Device { agent, address: peer.map_or_else(String::new, |peer| peer.address.to_string()) }
+}
+
+/// A cookie's value.
+pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(one, _)| *one == name).map(|(_, value)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_stands_once() {
+        assert!(Form::read(b"a=1&a=2").is_err());
+        let form = Form::read(b"a=1&b=&c=x%20y").expect("a form");
+        assert_eq!((form.get("a"), form.get("b"), form.get("c")), (Some("1"), None, Some("x y")));
+        assert!(Form::read(b"scope=a%22").expect("a form").scopes().is_err());
+    }
+
+    #[test]
+    fn a_cookie_is_found_by_its_whole_name() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::COOKIE, "xa=1; a=2;b=3".parse().expect("a header"));
+        assert_eq!(cookie(&headers, "a"), Some("2"));
+        assert_eq!(cookie(&headers, "c"), None);
+    }
+}

@@ -1,0 +1,126 @@
+//! OAuth 2.1 and OpenID Connect. Each endpoint has a file; this one lists them and says how they refuse.
+
+mod authorize;
+mod clients;
+mod device;
+mod form;
+mod metadata;
+mod page;
+mod token;
+mod tokens;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use decalog_gateway::access::{Access, Scope};
+use decalog_gateway::route::Routes;
+use serde_json::json;
+
+pub(crate) use clients::grant_type;
+
+use super::logon::NoLogon;
+use super::service::{Identity, Trouble, seconds};
+use crate::command::Refusal;
+
+/// What the endpoints share.
+pub(crate) type Shared = Arc<Identity>;
+
+/// The endpoints.
+pub fn routes() -> Routes<Arc<Identity>> {
+    let public = Access::Public;
+    Routes::new()
+        .route(Method::GET, "/.well-known/openid-configuration", public, metadata::describe)
+        .route(Method::GET, "/.well-known/oauth-authorization-server", public, metadata::describe)
+        .route(Method::GET, "/oauth/jwks", public, metadata::keys)
+        .route(Method::GET, "/oauth/authorize", public, authorize::ask)
+        .route(Method::POST, "/oauth/authorize", public, authorize::answer)
+        .route(Method::POST, "/oauth/token", public, token::token)
+        .route(Method::POST, "/oauth/revoke", public, clients::revoke)
+        .route(Method::POST, "/oauth/introspect", public, clients::introspect)
+        .route(Method::POST, "/oauth/register", public, clients::register)
+        .route(Method::POST, "/oauth/device_authorization", public, device::authorize)
+        .route(Method::GET, "/oauth/device", public, device::ask)
+        .route(Method::POST, "/oauth/device", public, device::answer)
+        .route(Method::GET, "/oauth/userinfo", Access::Scope(Scope("openid")), metadata::userinfo)
+        .route(Method::POST, "/oauth/userinfo", Access::Scope(Scope("openid")), metadata::userinfo)
+}
+
+/// A refusal in the form of RFC 6749, section 5.2.
+#[derive(Clone, Debug)]
+pub(crate) struct Refused {
+    pub(crate) status: StatusCode,
+    pub(crate) error: &'static str,
+    pub(crate) description: Cow<'static, str>,
+    pub(crate) retry_after: Option<i64>,
+}
+
+/// A refusal with status 400.
+pub(crate) fn refuse(error: &'static str, description: impl Into<Cow<'static, str>>) -> Refused {
+    Refused { status: StatusCode::BAD_REQUEST, error, description: description.into(), retry_after: None }
+}
+
+impl Refused {
+    fn later(retry_after: i64) -> Refused {
+        Refused {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            retry_after: Some(retry_after.max(1)),
+            ..refuse("temporarily_unavailable", "try again later")
+        }
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let body = json!({ "error": self.error, "error_description": self.description });
+        let mut response = (self.status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"decalog\""));
+        }
+        if let Some(wait) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait));
+        }
+        response
+    }
+}
+
+impl From<Trouble> for Refused {
+    fn from(trouble: Trouble) -> Refused {
+        let Trouble::Refused(refusal) = trouble else {
+            tracing::warn!(%trouble, "an OAuth request is not served");
+            return Refused::later(1);
+        };
+        let error = match refusal {
+            Refusal::UnknownClient | Refusal::OtherClient => "invalid_grant",
+            Refusal::GrantNotAllowed => "unauthorized_client",
+            Refusal::ScopeExceeded => "invalid_scope",
+            Refusal::Undecided => "authorization_pending",
+            Refusal::Denied => "access_denied",
+            Refusal::TooMany => return Refused::later(60),
+            Refusal::Invalid => "invalid_request",
+            _ => "invalid_grant",
+        };
+        refuse(error, refusal.name())
+    }
+}
+
+impl Identity {
+    /// A refused logon, as the password grant says it.
+    pub(crate) fn no_logon(&self, why: NoLogon) -> Refused {
+        match why {
+            NoLogon::Wrong => refuse("invalid_grant", "name, password or code is wrong"),
+            NoLogon::CodeNeeded => refuse("invalid_grant", "a one-time code is needed"),
+            NoLogon::Later(until) => Refused {
+                status: StatusCode::TOO_MANY_REQUESTS,
+                retry_after: Some(seconds(until - self.now()).max(1)),
+                ..refuse("invalid_grant", "too many failed logons: try again later")
+            },
+            NoLogon::Busy => Refused::later(1),
+            NoLogon::Trouble(trouble) => trouble.into(),
+        }
+    }
+}
