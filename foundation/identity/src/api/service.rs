@@ -14,6 +14,7 @@ use decalog_runtime::{
     Address, Applied, Config, Health, Observer, OnFatal, Origin, Partition, ReadError, Setup, StartError,
     SubmitError, SubscriptionError, System,
 };
+use decalog_seal::KeyRing;
 use tokio::sync::{mpsc, watch};
 
 use super::authenticator::Doorkeeper;
@@ -46,6 +47,8 @@ pub struct Plan {
     pub store: Arc<dyn Store>,
     /// Where the event journal lies.
     pub journal: PathBuf,
+    /// The keys that seal the event journal, when there are any.
+    pub seal: Option<Arc<KeyRing>>,
     /// Where the private signing keys lie.
     pub keys: PathBuf,
     /// How the partition behaves.
@@ -175,6 +178,7 @@ impl Identity {
         let setup = Setup {
             config: plan.runtime,
             journal: Some(plan.journal),
+            seal: plan.seal,
             observer: Box::new(move |_: PartitionId| Some(Box::new(Herald(herald.clone())))),
             fatal: plan.fatal,
             clock: plan.clock.clone(),

@@ -114,6 +114,7 @@ impl Place {
             log: Arc::new(log),
             store: Arc::new(self.store.clone()),
             journal: self.folder.path().join("events"),
+            seal: None,
             keys: self.keys(),
             runtime: Config { snapshot_every: 0, ..Config::default() },
             clock: self.clock.clone(),
