@@ -27,10 +27,19 @@ ALLOWED_LICENCES = {
 
 # Crates that stand in two versions because two of our dependencies have not met yet, and what would end it.
 KNOWN_DUPLICATES = {
+    "base64": "axum and pem name 0.22, the object store's client 0.23; ends with their next releases",
+    "block-buffer": "see digest",
+    "cpufeatures": "argon2 and rand have not met; ends with argon2 0.6",
+    "crypto-common": "see digest",
+    "digest": "argon2's blake2 names 0.10, object_store's md-5 (for S3) 0.11; ends with argon2 0.6",
     "getrandom": "ring 0.17 names an old one; ends with ring 0.18",
     "hashbrown": "fjall's caches and dashmap follow behind; ends with their next releases. Tests only",
+    "rand": "tungstenite names 0.9, object_store 0.10; ends with tungstenite's next release",
     "rand_core": "password-hash 0.5 names an old one for salts, which we make ourselves; ends with argon2 0.6",
+    "spin": "flume (fjall, tests) names 0.9, crc-fast 0.10",
     "syn": "derive macros are moving from 2 to 3; build time only",
+    "synstructure": "derive macros are moving from syn 2 to 3; build time only",
+    "tower-http": "reqwest (the object store's client) names 0.6; ends with its next release",
 }
 
 
