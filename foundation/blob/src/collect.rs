@@ -39,7 +39,8 @@ impl Blobs {
     /// Why nothing that is used is removed: an upload never changes and is never shared, a blob that is put again gets
     /// another, so removing an old one cannot hit a new one; a put takes at most half of the grace period, so what has no
     /// manifest after all of it was abandoned; and whoever has put a blob refers to it before the other half is over.
-    /// Ages are measured by the store's own clock. It may be stopped anywhere, and run twice at once.
+    /// Who wants to refer to a blob that somebody else has put must know that it is referred to until then, or put it
+    /// again; that it can be read is not enough. Ages are measured by the store's own clock. It may be stopped anywhere, and run twice at once.
     pub async fn collect(&self, referenced: impl Fn(BlobId) -> bool) -> Result<Collected, BlobError> {
         let grace = i64::try_from(self.options.grace.as_millis()).unwrap_or(i64::MAX);
         let grace = if lacks(Sabotage::Grace) { -1 } else { grace };

@@ -54,10 +54,11 @@ impl Blobs {
         self.read(id, upload, manifest, range).await
     }
 
-    /// The newest upload of a blob whose data is there.
+    /// The newest upload of a blob whose manifest can be read.
     async fn find(&self, id: BlobId) -> Result<(UploadId, Manifest), BlobError> {
         let mut uploads: Vec<_> = self.store.list(Some(&id.folder())).try_collect().await?;
         uploads.sort_by_key(|meta| std::cmp::Reverse(meta.last_modified));
+        let mut unreadable = BlobError::Missing { id };
         for meta in uploads {
             let Some((_, upload)) = UploadId::of_manifest(&meta.location) else { continue };
             let stored = match self.store.get(&meta.location).await {
@@ -66,13 +67,14 @@ impl Blobs {
                 Err(object_store::Error::NotFound { .. }) => continue,
                 Err(error) => return Err(error.into()),
             };
-            return match Manifest::decode(&stored, self.options.seal.as_deref(), id, upload) {
-                Ok(manifest) => Ok((upload, manifest)),
-                Err(Unreadable::Damaged(what)) => Err(BlobError::Damaged { id, what }),
-                Err(Unreadable::Sealed(source)) => Err(BlobError::Sealed { id, source }),
+            // An older upload may be whole where a newer one is not.
+            unreadable = match Manifest::decode(&stored, self.options.seal.as_deref(), id, upload) {
+                Ok(manifest) => return Ok((upload, manifest)),
+                Err(Unreadable::Damaged(what)) => BlobError::Damaged { id, what },
+                Err(Unreadable::Sealed(source)) => BlobError::Sealed { id, source },
             };
         }
-        Err(BlobError::Missing { id })
+        Err(unreadable)
     }
 
     async fn read(
@@ -94,16 +96,10 @@ impl Blobs {
         let first = first.min(after - 1);
         let end = stored_bytes(bytes).min(after * STORED_CHUNK_BYTES as u64);
         let options = GetOptions::new().with_range(Some(first * STORED_CHUNK_BYTES as u64..end));
-        let from = self.store.get_opts(&upload.data(), options).await.map_err(|error| match error {
-            object_store::Error::NotFound { .. } => {
-                BlobError::Damaged { id, what: "its data is gone".to_owned() }
-            }
-            // A shorter object than the manifest says.
-            object_store::Error::Generic { source, .. } if source.to_string().contains("ange") => {
-                BlobError::Damaged { id, what: format!("its data is cut off ({source})") }
-            }
-            error => error.into(),
-        })?;
+        let from = match self.store.get_opts(&upload.data(), options).await {
+            Ok(from) => from,
+            Err(error) => return Err(self.why_unreadable(id, upload, bytes, error).await),
+        };
         let whole = (range == (0..bytes)).then(|| Context::new(&SHA256));
         let reading = Reading {
             id,
@@ -121,6 +117,24 @@ impl Blobs {
             Ok(reading.piece().await?.map(|piece| (piece, reading)))
         });
         Ok(Object { bytes, range, pieces: pieces.boxed() })
+    }
+}
+
+impl Blobs {
+    /// Has the store failed, or is the data not what the manifest says?
+    async fn why_unreadable(
+        &self,
+        id: BlobId,
+        upload: UploadId,
+        bytes: u64,
+        error: object_store::Error,
+    ) -> BlobError {
+        let damaged = |what: &str| BlobError::Damaged { id, what: what.to_owned() };
+        match self.store.head(&upload.data()).await {
+            Ok(meta) if meta.size < stored_bytes(bytes) => damaged("its data is cut off"),
+            Err(object_store::Error::NotFound { .. }) => damaged("its data is gone"),
+            _ => error.into(),
+        }
     }
 }
 

@@ -68,7 +68,9 @@ fn swapped_and_missing_data_is_noticed() {
             assert!(matches!(outcome, Err(BlobError::Damaged { .. })), "{outcome:?}");
             store.put(&data, first.slice(..50_000).into()).await.unwrap();
             let outcome = get(&blobs, one).await;
-            assert!(outcome.is_err(), "{outcome:?}");
+            assert!(matches!(outcome, Err(BlobError::Damaged { .. })), "{outcome:?}");
+            let beyond = get_range(&blobs, one, 99_000..99_001).await.unwrap_err();
+            assert!(beyond.to_string().contains("cut off"), "{beyond}");
             store.delete(&data).await.unwrap();
             let gone = get(&blobs, one).await.unwrap_err();
             assert!(gone.to_string().contains("data is gone"), "{gone}");
@@ -115,5 +117,20 @@ fn what_is_put_is_found_in_the_store_only_when_it_is_not_sealed() {
             let stranger = get(&Blobs::new(store.clone(), options(true)), id).await;
             assert!(stranger.is_err(), "other keys opened it, or took what is not sealed");
         }
+    });
+}
+
+#[test]
+fn an_older_upload_serves_while_a_newer_one_is_damaged() {
+    run(async {
+        let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let blobs = Blobs::new(store.clone(), options(false));
+        let id = put(&blobs, b"twice").await.unwrap().id;
+        let older = objects(&*store, "blobs").await.remove(0);
+        put(&blobs, b"twice").await.unwrap();
+        let newer = objects(&*store, "blobs").await.into_iter().find(|path| *path != older).unwrap();
+        // Writing it makes it the newest, whatever the clock's resolution.
+        flip(&*store, &newer, 20).await;
+        assert_eq!(get(&blobs, id).await.unwrap(), b"twice");
     });
 }

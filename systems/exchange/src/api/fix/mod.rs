@@ -22,7 +22,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use decalog_fix::session::ConnectionId;
 use decalog_runtime::{Observer, Partition};
 
-use decalog_identity::bulkhead::Bulkhead;
 use self::connections::Connections;
 use self::observer::Writer;
 use self::peer::Peers;
@@ -30,6 +29,7 @@ use self::shortage::Shortage;
 use crate::api::credentials::Workspace;
 use crate::command::SessionSetup;
 use crate::state::Unit;
+use decalog_identity::bulkhead::Bulkhead;
 
 /// The stack of a connection's thread: its buffers are on the heap.
 const STACK_BYTES: usize = 256 * 1024;
