@@ -77,6 +77,9 @@ pub(crate) enum Failure {
     /// The exchange does not start.
     #[error(transparent)]
     Exchange(#[from] service::Failure),
+    /// The accounts do not start.
+    #[error(transparent)]
+    Identity(#[from] decalog_identity::api::service::Failure),
     /// The process's own machinery (threads, signals).
     #[error("cannot {action}: {source}")]
     Process {
@@ -102,6 +105,8 @@ impl Failure {
             Self::Exchange(service::Failure::Start(error)) => start_code(error),
             Self::Exchange(service::Failure::Refused { .. }) => "E-UNIT-REFUSED",
             Self::Exchange(_) => "E-UNIT",
+            Self::Identity(decalog_identity::api::service::Failure::Start(error)) => start_code(error),
+            Self::Identity(_) => "E-IDENTITY",
             Self::Process { .. } => "E-PROCESS",
         }
     }

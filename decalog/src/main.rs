@@ -8,6 +8,7 @@ mod config;
 mod demo;
 mod failure;
 mod http;
+mod identity;
 mod sealing;
 mod serve;
 mod telemetry;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use decalog_exchange::api::fix::{Gateway, Options};
 use decalog_exchange::api::service::{Exchange, Plan, Public};
 use decalog_log::{EmbeddedLog, Log};
+use decalog_runtime::OnFatal;
 use decalog_runtime::store::FolderStore;
 use decalog_seal::KeyRing;
 use tokio::net::TcpListener;
@@ -17,7 +18,7 @@ use tokio::sync::watch;
 use crate::config::{self, Config, Loaded};
 use crate::failure::{Failure, fatal_code};
 use crate::http::{self, Limits};
-use crate::{demo, sealing, telemetry};
+use crate::{demo, identity, sealing, telemetry};
 
 /// How long to wait when the system refuses a connection (no file descriptors, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -53,13 +54,17 @@ pub(crate) fn run(request: &Request) -> Result<(), Failure> {
         runtime.spawn(sealing::follow(Arc::clone(ring), source));
     }
     let log: Arc<dyn Log> = Arc::new(open_log(&config, keys.clone())?);
-    let exchange = {
-        // The market data follows the events on this runtime.
+    let (exchange, identity) = {
+        // Market data and tokens follow the events on this runtime.
         let _inside = runtime.enter();
-        Exchange::start(plan(&config, Arc::clone(&log), keys))?
+        let identity =
+            identity::start(&config, doors.http_address, Arc::clone(&log), keys.clone(), on_fatal())?;
+        (Exchange::start(plan(&config, Arc::clone(&log), keys))?, identity)
     };
-    let served = runtime.block_on(serve(&config, doors, &exchange, request.demo));
+    let router = identity::before(&identity, exchange.router());
+    let served = runtime.block_on(serve(&config, doors, router, &exchange, request.demo));
     exchange.stop();
+    identity.stop();
     // Syncs what is left and gives the directory free.
     drop(log);
     tracing::info!("stopped");
@@ -147,22 +152,33 @@ fn plan(config: &Config, log: Arc<dyn Log>, keys: Option<Arc<KeyRing>>) -> Plan 
             trades_kept: exchange.feed.trades_kept.get() as usize,
         },
         units: config::wanted(config),
-        fatal: Arc::new(|fatal| {
-            tracing::error!(code = fatal_code(fatal), "{fatal}");
-            eprintln!("decalog: {}: {fatal} (docs/errors.md)", fatal_code(fatal));
-            // Nothing that is not durable may be acknowledged any more, so nothing is tidied up either.
-            std::process::exit(1);
-        }),
+        fatal: on_fatal(),
     }
 }
 
+/// Ends the process when a partition cannot go on.
+fn on_fatal() -> OnFatal {
+    Arc::new(|fatal| {
+        tracing::error!(code = fatal_code(fatal), "{fatal}");
+        eprintln!("decalog: {}: {fatal} (docs/errors.md)", fatal_code(fatal));
+        // Nothing that is not durable may be acknowledged any more, so nothing is tidied up either.
+        std::process::exit(1);
+    })
+}
+
 /// Serves both doors until a signal comes, then closes them.
-async fn serve(config: &Config, doors: Doors, exchange: &Exchange, with_demo: bool) -> Result<(), Failure> {
+async fn serve(
+    config: &Config,
+    doors: Doors,
+    router: axum::Router,
+    exchange: &Exchange,
+    with_demo: bool,
+) -> Result<(), Failure> {
     let failed = |source| Failure::Process { action: "listen for signals", source };
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let (stop, stopped) = watch::channel(false);
-    let http = tokio::spawn(doors.http.serve(exchange.router(), stopped.clone()));
+    let http = tokio::spawn(doors.http.serve(router, stopped.clone()));
     let fix = tokio::spawn(accept(doors.fix, exchange.gateway(), stopped));
     let at = demo::Addresses { fix: doors.fix_address, http: doors.http_address };
     println!(

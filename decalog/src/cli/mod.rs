@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done; 1 failed, with a coded message (docs/errors.md); 2 wrong usage.
 
+mod audit;
 mod check_config;
 mod hash_password;
 mod log;
@@ -49,6 +50,8 @@ enum Command {
     /// Keys of a sealed data directory
     #[command(subcommand)]
     Seal(seal::Request),
+    /// List security events: logons, grants, changes of rights, revocations
+    Audit(audit::Request),
     /// The exchange: look at it, prepare its configuration
     #[command(subcommand)]
     Exchange(ExchangeCommand),
@@ -70,6 +73,7 @@ pub(crate) fn main() -> ExitCode {
         }
         Command::CheckConfig { file } => check_config::run(&file),
         Command::Log(request) => log::run(request),
+        Command::Audit(request) => audit::run(&request),
         Command::Seal(request) => seal::run(request).map_err(Into::into),
         Command::Exchange(ExchangeCommand::HashPassword) => hash_password::run(),
         Command::Exchange(ExchangeCommand::Watch(request)) => watch::run(&request),

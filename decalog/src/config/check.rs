@@ -14,6 +14,12 @@ pub(super) fn check(config: &Config) -> Result<(), Refused> {
         return Err((path(["http", "listen"]), reason));
     }
     check_seal(&config.server.seal)?;
+    let issuer = &config.identity.issuer;
+    if !issuer.is_empty() && !crate::identity::is_issuer(issuer) {
+        let reason =
+            "must be an http or https address without a slash, query or fragment at its end".to_owned();
+        return Err((path(["identity", "issuer"]), reason));
+    }
     let mut symbols = BTreeSet::new();
     let mut comp_ids = BTreeSet::from([config.exchange.fix.comp_id.as_str()]);
     for (place, unit) in config.exchange.units.iter().enumerate() {

@@ -17,6 +17,7 @@ pub(crate) struct Config {
     pub(crate) server: Server,
     pub(crate) telemetry: Telemetry,
     pub(crate) http: Http,
+    pub(crate) identity: Identity,
     pub(crate) exchange: Exchange,
 }
 
@@ -96,6 +97,20 @@ impl Default for Http {
             max_body_bytes: Whole::default(),
         }
     }
+}
+
+/// `[identity]`: accounts, sessions and tokens.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Identity {
+    pub(crate) issuer: String,
+    pub(crate) access_token_seconds: Whole<60, 86_400, 600>,
+    pub(crate) refresh_token_days: Whole<1, 365, 30>,
+    pub(crate) logon_hours: Whole<1, 720, 12>,
+    pub(crate) signing_key_days: Whole<1, 365, 30>,
+    pub(crate) open_registration: bool,
+    pub(crate) password_checks: Whole<1, 64, 1>,
+    pub(crate) password_queue: Whole<1, 4_096, 64>,
 }
 
 /// `[exchange]`: the exchange's levels, doors and units.

@@ -2,6 +2,7 @@
 
 use decalog_exchange::api::service::{SYSTEM, unit_of};
 use decalog_exchange::command::{Command, FixMessage};
+use decalog_identity::api as identity;
 use decalog_log::PartitionId;
 use decalog_runtime::Wire;
 use decalog_runtime::record::{Own, split};
@@ -9,12 +10,23 @@ use jiff::Timestamp;
 
 /// `exchange/0` for the exchange's first unit; the bare number for partitions that no system here owns.
 pub(super) fn partition_name(partition: PartitionId) -> String {
-    if is_exchange(partition) { format!("exchange/{}", unit_of(partition)) } else { partition.0.to_string() }
+    if is_exchange(partition) {
+        format!("exchange/{}", unit_of(partition))
+    } else if is_identity(partition) {
+        format!("identity/{}", partition.0 & 0xffff)
+    } else {
+        partition.0.to_string()
+    }
 }
 
 /// Whether the partition is one of the exchange's units.
 pub(super) fn is_exchange(partition: PartitionId) -> bool {
     partition.0 >> 16 == u32::from(SYSTEM)
+}
+
+/// Whether the partition is the accounts'.
+fn is_identity(partition: PartitionId) -> bool {
+    partition.0 >> 16 == u32::from(identity::service::SYSTEM)
 }
 
 /// A record in words.
@@ -58,9 +70,16 @@ pub(super) fn show(partition: PartitionId, offset: u64, record: &[u8]) -> Shown 
     shown.content = match Own::from_kind(shown.kind) {
         Some(own) => own.name().to_owned(),
         None if is_exchange(partition) => command(shown.kind, shown.version, body),
+        None if is_identity(partition) => accounts(shown.kind, shown.version, body),
         None => format!("{} bytes", body.len()),
     };
     shown
+}
+
+/// What was asked, and not with what: hashes and secrets are nobody's business. `decalog audit` says what came of it.
+fn accounts(kind: u16, version: u16, body: &[u8]) -> String {
+    let command = decalog_identity::command::Command::decode(kind, version, body);
+    command.map_or_else(|error| error.to_string(), |command| command.name().to_owned())
 }
 
 fn command(kind: u16, version: u16, body: &[u8]) -> String {

@@ -1,0 +1,94 @@
+//! Accounts and tokens: what the configuration says of them, and their doors before the exchange's.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use decalog_gateway::route::Gate;
+use decalog_identity::api::service::{ADMIN, Identity, Plan, Settings};
+use decalog_identity::api::{oauth, rest};
+use decalog_identity::value::SECOND;
+use decalog_log::Log;
+use decalog_runtime::OnFatal;
+use decalog_runtime::clock::SystemClock;
+use decalog_runtime::store::FolderStore;
+use decalog_seal::KeyRing;
+
+use crate::config::Config;
+use crate::failure::Failure;
+
+const DAY: i64 = 86_400 * SECOND;
+/// Rights of the systems that this binary runs.
+const RIGHTS: [&str; 3] = [ADMIN, "exchange:read", "exchange:trade"];
+/// What the role `user` has of them.
+const USER_RIGHTS: [&str; 2] = ["exchange:read", "exchange:trade"];
+
+/// Starts the directory; prints the first account when one is made. Must be called inside the Tokio runtime.
+pub(crate) fn start(
+    config: &Config,
+    http: SocketAddr,
+    log: Arc<dyn Log>,
+    keys: Option<Arc<KeyRing>>,
+    fatal: OnFatal,
+) -> Result<Arc<Identity>, Failure> {
+    let data = &config.server.data;
+    let plan = Plan {
+        log,
+        store: Arc::new(FolderStore::new(data.join("snapshots")).with_keys(keys.clone())),
+        journal: data.join("events"),
+        seal: keys,
+        keys: data.join("identity-keys"),
+        runtime: decalog_runtime::Config {
+            snapshot_every: u64::from(config.server.snapshot_every_records.get()),
+            ..decalog_runtime::Config::default()
+        },
+        clock: Arc::new(SystemClock),
+        fatal,
+        settings: settings(config, http),
+    };
+    let (identity, first) = Identity::start(plan)?;
+    if let Some(first) = first {
+        println!(
+            "decalog: there was no account; made {} with the password {} (shown this once)",
+            first.name, first.password
+        );
+    }
+    Ok(identity)
+}
+
+fn settings(config: &Config, http: SocketAddr) -> Settings {
+    let it = &config.identity;
+    let issuer = if it.issuer.is_empty() { format!("http://{http}") } else { it.issuer.clone() };
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    Settings {
+        audience: issuer.clone(),
+        issuer,
+        rights: names(&RIGHTS),
+        user_rights: names(&USER_RIGHTS),
+        access_lifetime: i64::from(it.access_token_seconds.get()) * SECOND,
+        refresh_lifetime: i64::from(it.refresh_token_days.get()) * DAY,
+        logon_lifetime: i64::from(it.logon_hours.get()) * 3_600 * SECOND,
+        key_period: i64::from(it.signing_key_days.get()) * DAY,
+        open_registration: it.open_registration,
+        password_checks: it.password_checks.get() as usize,
+        password_queue: it.password_queue.get() as usize,
+    }
+}
+
+/// The directory's doors; what is none of them goes on to the others.
+pub(crate) fn before(identity: &Arc<Identity>, others: Router) -> Router {
+    let gate = Gate::new(identity.authenticator());
+    oauth::routes()
+        .guarded(Arc::clone(identity), &gate)
+        .merge(rest::routes().guarded(Arc::clone(identity), &gate))
+        .fallback_service(others)
+}
+
+/// Whether a text can be the issuer: an http or https address without a slash, query or fragment at its end.
+pub(crate) fn is_issuer(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let clean =
+        |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'"'));
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.ends_with('/') && clean(rest))
+}
