@@ -67,6 +67,17 @@ fn the_environment_overrides_the_file_and_is_named_when_it_is_wrong() {
 }
 
 #[test]
+fn the_master_key_comes_from_one_place() {
+    let one = parse("[server.seal]\nkey_command = [\"cat\", \"/run/key\"]\n").unwrap();
+    assert_eq!(one.server.seal.key_command, ["cat", "/run/key"]);
+    let two = parse("[server.seal]\nkey_file = \"/run/key\"\nkey_environment = \"KEY\"\n").unwrap_err();
+    assert_eq!(
+        two,
+        "d.toml:3: server.seal.key_environment = \"KEY\": stands beside key_file; the master key comes from one place"
+    );
+}
+
+#[test]
 fn what_contradicts_another_value_is_refused_at_its_line() {
     let wrong_account = EXAMPLE.replacen("account = \"ALICE\"", "account = \"NOBODY\"", 1);
     let line = wrong_account.lines().position(|line| line.contains("NOBODY")).unwrap() + 1;
