@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use decalog_gateway::route::Gate;
-use decalog_identity::api::service::{ADMIN, Identity, Plan, Settings};
+use decalog_identity::api::service::{ADMIN, First, Identity, Plan, SELF, Settings};
 use decalog_identity::api::{oauth, rest};
 use decalog_identity::value::SECOND;
 use decalog_log::Log;
@@ -20,18 +20,18 @@ use crate::failure::Failure;
 
 const DAY: i64 = 86_400 * SECOND;
 /// Rights of the systems that this binary runs.
-const RIGHTS: [&str; 3] = [ADMIN, "exchange:read", "exchange:trade"];
+const RIGHTS: [&str; 4] = [ADMIN, SELF, "exchange:read", "exchange:trade"];
 /// What the role `user` has of them.
-const USER_RIGHTS: [&str; 2] = ["exchange:read", "exchange:trade"];
+const USER_RIGHTS: [&str; 3] = [SELF, "exchange:read", "exchange:trade"];
 
-/// Starts the directory; prints the first account when one is made. Must be called inside the Tokio runtime.
+/// Starts the directory; answers the first account, too, when one was made. Must be called inside the Tokio runtime.
 pub(crate) fn start(
     config: &Config,
     http: SocketAddr,
     log: Arc<dyn Log>,
     keys: Option<Arc<KeyRing>>,
     fatal: OnFatal,
-) -> Result<Arc<Identity>, Failure> {
+) -> Result<(Arc<Identity>, Option<First>), Failure> {
     let data = &config.server.data;
     let plan = Plan {
         log,
@@ -47,14 +47,15 @@ pub(crate) fn start(
         fatal,
         settings: settings(config, http),
     };
-    let (identity, first) = Identity::start(plan)?;
-    if let Some(first) = first {
-        println!(
-            "decalog: there was no account; made {} with the password {} (shown this once)",
-            first.name, first.password
-        );
-    }
-    Ok(identity)
+    Ok(Identity::start(plan)?)
+}
+
+/// Shows the first account, which was made because there was none.
+pub(crate) fn show(first: &First) {
+    println!(
+        "decalog: there was no account; made {} with the password {} (shown this once)",
+        first.name, first.password
+    );
 }
 
 fn settings(config: &Config, http: SocketAddr) -> Settings {

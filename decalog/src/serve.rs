@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use decalog_exchange::api::fix::{Gateway, Options};
 use decalog_exchange::api::service::{Exchange, Plan, Public};
+use decalog_identity::api::service::First;
 use decalog_log::{EmbeddedLog, Log};
 use decalog_runtime::OnFatal;
 use decalog_runtime::store::FolderStore;
@@ -54,15 +55,15 @@ pub(crate) fn run(request: &Request) -> Result<(), Failure> {
         runtime.spawn(sealing::follow(Arc::clone(ring), source));
     }
     let log: Arc<dyn Log> = Arc::new(open_log(&config, keys.clone())?);
-    let (exchange, identity) = {
+    let (exchange, (identity, first)) = {
         // Market data and tokens follow the events on this runtime.
         let _inside = runtime.enter();
-        let identity =
+        let accounts =
             identity::start(&config, doors.http_address, Arc::clone(&log), keys.clone(), on_fatal())?;
-        (Exchange::start(plan(&config, Arc::clone(&log), keys))?, identity)
+        (Exchange::start(plan(&config, Arc::clone(&log), keys))?, accounts)
     };
     let router = identity::before(&identity, exchange.router());
-    let served = runtime.block_on(serve(&config, doors, router, &exchange, request.demo));
+    let served = runtime.block_on(serve(&config, doors, router, &exchange, first, request.demo));
     exchange.stop();
     identity.stop();
     // Syncs what is left and gives the directory free.
@@ -172,6 +173,7 @@ async fn serve(
     doors: Doors,
     router: axum::Router,
     exchange: &Exchange,
+    first: Option<First>,
     with_demo: bool,
 ) -> Result<(), Failure> {
     let failed = |source| Failure::Process { action: "listen for signals", source };
@@ -187,6 +189,9 @@ async fn serve(
         at.http,
         config.server.data.display()
     );
+    if let Some(first) = first {
+        identity::show(&first);
+    }
     tracing::info!(fix = %at.fix, http = %at.http, "serving");
     let exchange_id = config.exchange.fix.comp_id.as_str();
     let participants = with_demo.then(|| demo::start(at, exchange_id));

@@ -6,10 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::engine::lockout;
-use crate::value::SECOND;
+use crate::value::{Hash, SECOND};
 
 /// The time between two records of one account, in nanoseconds.
 const APART: i64 = 60 * SECOND;
+
+/// Names that nobody has, remembered at the same time; then all are forgotten.
+const MOST_STRANGERS: usize = 50_000;
 
 /// What is not yet recorded of an account.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,6 +26,8 @@ struct Waiting {
 #[derive(Debug, Default)]
 pub(crate) struct Failures {
     accounts: Mutex<BTreeMap<u64, Waiting>>,
+    /// By the hash of a name that nobody has: it waits as one that somebody has, or waiting would tell them apart.
+    strangers: Mutex<BTreeMap<Hash, Waiting>>,
     unknown: AtomicU64,
     known: AtomicU64,
 }
@@ -32,9 +37,26 @@ impl Failures {
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn strangers(&self) -> MutexGuard<'_, BTreeMap<Hash, Waiting>> {
+        self.strangers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A logon with a name that nobody has.
-    pub(crate) fn unknown(&self) {
+    pub(crate) fn unknown(&self, name: Hash, now: i64) {
         self.unknown.fetch_add(1, Ordering::Relaxed);
+        let mut strangers = self.strangers();
+        if strangers.len() >= MOST_STRANGERS {
+            strangers.clear();
+        }
+        let waiting = strangers.entry(name).or_default();
+        waiting.count = waiting.count.saturating_add(1);
+        waiting.last_failure = now;
+    }
+
+    /// Until when no logon is tried with a name that nobody has.
+    pub(crate) fn unknown_until(&self, name: &Hash) -> i64 {
+        let strangers = self.strangers();
+        strangers.get(name).map_or(0, |waiting| waiting.last_failure + lockout::delay(waiting.count))
     }
 
     /// Failed logons since the start: of unknown names, and of accounts.

@@ -157,16 +157,18 @@ impl Identity {
     pub(crate) async fn log_on(&self, shown: Shown, wish: Wish) -> Result<(u64, u64), NoLogon> {
         let name = shown.name.trim().to_ascii_lowercase();
         let known = self.known(&name).await?;
-        if let Some(known) = &known {
-            let until = self.failures.locked_until(known.id, known.failures, known.locked_until);
-            if until > self.now() {
-                return Err(NoLogon::Later(until));
-            }
+        let stranger = secret::hash(name.as_bytes());
+        let until = match &known {
+            Some(known) => self.failures.locked_until(known.id, known.failures, known.locked_until),
+            None => self.failures.unknown_until(&stranger),
+        };
+        if until > self.now() {
+            return Err(NoLogon::Later(until));
         }
         let hash = known.as_ref().and_then(|known| known.password.clone());
         let right = self.passwords.verify(shown.password, hash).await?;
         let Some(known) = known else {
-            self.failures.unknown();
+            self.failures.unknown(stranger, self.now());
             return Err(NoLogon::Wrong);
         };
         if !right || known.disabled {

@@ -34,6 +34,8 @@ use crate::value::{Client, GrantType, Profile, SECOND, Scopes};
 pub const SYSTEM: u16 = 2;
 /// The right to administer accounts, clients and keys, and to read the audit trail.
 pub const ADMIN: &str = "identity:admin";
+/// The right to change one's own account, its sessions and its second factor.
+pub const SELF: &str = "identity:self";
 /// The client that comes with the server: a command line that signs in by device code.
 pub const OWN_CLIENT: &str = "decalog";
 /// How often failures and keys are looked after.
@@ -245,6 +247,11 @@ impl Identity {
         if let Some(system) = system {
             system.shutdown();
         }
+    }
+
+    /// Records applied so far, refusals included.
+    pub fn records(&self) -> u64 {
+        self.partition.status().applied
     }
 
     /// Nanoseconds since 1970.

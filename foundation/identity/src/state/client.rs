@@ -19,6 +19,11 @@ impl Directory {
         self.clients.get(id)
     }
 
+    /// Whether one more can be registered: asked first, so that strangers' refusals are not in the log.
+    pub fn has_room_for_a_client(&self) -> bool {
+        self.clients.rows().len() < MOST_CLIENTS
+    }
+
     pub(super) fn client_may(&self, id: &str, grant: GrantType) -> Result<&Client, Refusal> {
         let client = self.client(id).ok_or(Refusal::UnknownClient)?;
         if client.grants.contains(&grant) { Ok(client) } else { Err(Refusal::GrantNotAllowed) }
@@ -30,7 +35,7 @@ impl Directory {
         if it.new && known {
             return Err(Refusal::NameTaken);
         }
-        if !known && self.clients.rows().len() >= MOST_CLIENTS {
+        if !known && !self.has_room_for_a_client() {
             return Err(Refusal::TooMany);
         }
         if let Some(account) = it.client.account {

@@ -58,6 +58,16 @@ impl Directory {
         self.device_codes.get(code)
     }
 
+    /// An authorization code.
+    pub fn code(&self, code: &Hash) -> Option<&Code> {
+        self.codes.get(code)
+    }
+
+    /// Whether a client may have one more device code: asked first, so that strangers' refusals are not in the log.
+    pub fn has_room_for_a_device(&self, client: &str) -> bool {
+        self.device_codes.rows().values().filter(|code| code.client == client).count() < MOST_DEVICE_CODES
+    }
+
     /// The device code that belongs to what a person typed.
     pub fn device_code_for(&self, user_code: &str) -> Option<&DeviceCode> {
         self.found.user_codes.get(user_code).and_then(|hash| self.device_codes.get(hash))
@@ -228,8 +238,7 @@ impl Directory {
         if self.device_codes.get(&it.code).is_some() || self.found.user_codes.contains_key(&it.user_code) {
             return Err(Refusal::SecretTaken);
         }
-        let same_client = self.device_codes.rows().values().filter(|code| code.client == it.client);
-        if same_client.count() >= MOST_DEVICE_CODES {
+        if !self.has_room_for_a_device(&it.client) {
             return Err(Refusal::TooMany);
         }
         self.found.user_codes.insert(it.user_code.clone(), it.code);

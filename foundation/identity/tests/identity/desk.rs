@@ -80,7 +80,7 @@ pub(crate) fn settings() -> Settings {
     Settings {
         issuer: ISSUER.to_owned(),
         audience: ISSUER.to_owned(),
-        rights: set(&["identity:admin", "a:read", "a:write"]),
+        rights: set(&["identity:admin", "identity:self", "a:read", "a:write"]),
         user_rights: set(&["a:read"]),
         access_lifetime: 600 * SECOND,
         refresh_lifetime: 86_400 * SECOND,

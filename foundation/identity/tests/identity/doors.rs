@@ -257,9 +257,12 @@ fn wrong_passwords_lock_and_strangers_names_leave_no_record() {
     let token = scene.admin();
     let events = || scene.get("/v1/admin/audit?limit=1000", &token).json()["events"].as_array().map(Vec::len);
     let before = events();
-    for number in 0..5 {
-        assert_eq!(try_once(&format!("nobody{number}"), "x"), StatusCode::UNAUTHORIZED);
+    let records = scene.desk.identity.records();
+    for _ in 0..5 {
+        assert_eq!(try_once("nobody", "x"), StatusCode::UNAUTHORIZED);
     }
+    assert_eq!(try_once("nobody", "x"), StatusCode::TOO_MANY_REQUESTS, "as a name that somebody has");
+    assert_eq!(scene.desk.identity.records(), records);
     assert_eq!(events(), before, "a name that nobody has is in a counter only");
     for _ in 0..5 {
         assert_eq!(try_once("admin", "wrong"), StatusCode::UNAUTHORIZED);
@@ -269,6 +272,138 @@ fn wrong_passwords_lock_and_strangers_names_leave_no_record() {
     scene.place.clock.advance(31 * SECOND);
     assert_eq!(try_once("admin", &scene.password), StatusCode::SEE_OTHER);
     assert_eq!(scene.desk.identity.failed_logons(), (5, 5));
+}
+
+#[test]
+fn what_strangers_make_up_leaves_no_record() {
+    let scene = scene();
+    let client = scene.register(json!({})).text_of("client_id");
+    let records = scene.desk.identity.records();
+    let made_up = "x".repeat(43);
+    assert_eq!(scene.redeem(&client, &made_up, VERIFIER).text_of("error"), "invalid_grant");
+    assert_eq!(scene.refresh(&client, &format!("{made_up}.{made_up}")).text_of("error"), "invalid_grant");
+    assert_eq!(scene.refresh(&client, "x").text_of("error"), "invalid_grant");
+    let post = |path: &str, fields: &[(&str, &str)]| scene.place.post(&scene.desk, path, fields);
+    assert_eq!(post("/oauth/revoke", &[("client_id", &client), ("token", &made_up)]).status, StatusCode::OK);
+    let device = [
+        ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
+        ("client_id", &*client),
+        ("device_code", "x"),
+    ];
+    assert_eq!(post("/oauth/token", &device).text_of("error"), "expired_token");
+    assert_eq!(
+        post("/oauth/device_authorization", &[("client_id", &client)]).text_of("error"),
+        "unauthorized_client"
+    );
+    assert_eq!(
+        post("/oauth/token", &[("grant_type", "client_credentials"), ("client_id", "x")]).status,
+        StatusCode::UNAUTHORIZED
+    );
+    assert_eq!(scene.desk.identity.records(), records);
+}
+
+#[test]
+fn every_route_refuses_who_shows_nothing_or_too_little() {
+    use decalog_gateway::access::Access;
+    let scene = scene();
+    let client = scene.register(json!({})).text_of("client_id");
+    let token = scene.redeem(&client, &scene.code(&client), VERIFIER).text_of("access_token");
+    let mut tried = 0;
+    for declared in decalog_identity::api::rest::routes().table() {
+        let path = declared
+            .path
+            .replace("{account}", "1")
+            .replace("{session}", "1")
+            .replace("{key}", "1")
+            .replace("{client}", "x");
+        let call = |token: &str| {
+            scene.place.api(&scene.desk, declared.method.clone(), &path, token, &json!({})).status
+        };
+        assert_eq!(call(""), StatusCode::UNAUTHORIZED, "{path}");
+        assert_eq!(call("decalog_x"), StatusCode::UNAUTHORIZED, "{path}");
+        if let Access::Scope(_) = declared.access {
+            assert_eq!(call(&token), StatusCode::FORBIDDEN, "an app has no say here: {path}");
+            tried += 1;
+        }
+    }
+    assert_eq!(tried, 18);
+}
+
+#[test]
+fn a_second_factor_is_asked_for_and_its_code_counts_once() {
+    use decalog_identity::engine::totp;
+    let scene = scene();
+    let token = scene.admin();
+    let call = |method, path: &str, body: Value| scene.place.api(&scene.desk, method, path, &token, &body);
+    assert_eq!(
+        call(Method::POST, "/v1/me/totp", json!({ "password": "wrong" })).status,
+        StatusCode::FORBIDDEN
+    );
+    let enrolled = call(Method::POST, "/v1/me/totp", json!({ "password": scene.password })).text_of("secret");
+    let mut bits = String::new();
+    for letter in enrolled.chars() {
+        let value = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(letter).expect("base 32");
+        bits.push_str(&format!("{value:05b}"));
+    }
+    let chunks = bits.as_bytes().chunks_exact(8).map(|byte| std::str::from_utf8(byte).expect("digits"));
+    let secret: Vec<u8> = chunks.map(|byte| u8::from_str_radix(byte, 2).expect("eight bits")).collect();
+    let code_at = |step: u64| totp::code(&secret, step, totp::DIGITS);
+    let step = 1_700_000_000 / totp::STEP;
+    let confirmed = call(Method::PUT, "/v1/me/totp", json!({ "code": code_at(step) }));
+    let recovery = confirmed.json()["recovery_codes"][0].as_str().expect("codes").to_owned();
+    let try_once = |code: &str| {
+        let mut visitor = Visitor::default();
+        let page = visitor.get(&scene.place, &scene.desk, "/oauth/device");
+        let sent = [
+            ("action", "sign-in"),
+            ("csrf", &*page.field("csrf")),
+            ("username", &scene.name),
+            ("password", &scene.password),
+            ("otp", code),
+        ];
+        visitor.post(&scene.place, &scene.desk, "/oauth/device", &sent).status
+    };
+    assert_eq!(try_once(""), StatusCode::UNAUTHORIZED);
+    assert_eq!(try_once(&code_at(step)), StatusCode::UNAUTHORIZED, "it was used to confirm");
+    assert_eq!(try_once(&code_at(step + 1)), StatusCode::SEE_OTHER);
+    assert_eq!(try_once(&code_at(step + 1)), StatusCode::UNAUTHORIZED, "it was used");
+    assert_eq!(try_once(&recovery), StatusCode::SEE_OTHER);
+    assert_eq!(try_once(&recovery), StatusCode::UNAUTHORIZED, "it was used");
+}
+
+#[test]
+fn the_next_key_is_published_before_it_signs() {
+    const DAY: i64 = 86_400 * SECOND;
+    let Scene { place, desk, name, password } = scene();
+    let kids = |place: &Place, desk: &Desk| -> Vec<String> {
+        let keys = place.api(desk, Method::GET, "/oauth/jwks", "", &Value::Null).json();
+        let keys = keys["keys"].as_array().expect("keys").iter();
+        keys.map(|key| key["kid"].as_str().expect("a name").to_owned()).collect()
+    };
+    let first = kids(&place, &desk);
+    assert_eq!(first.len(), 1);
+    let restart = |desk: Desk, place: &Place, wait: i64| {
+        desk.identity.stop();
+        drop(desk);
+        place.clock.advance(wait);
+        place.start()
+    };
+    let desk = restart(desk, &place, 4 * DAY);
+    let both = kids(&place, &desk);
+    assert_eq!((both.len(), &both[0]), (2, &first[0]));
+    let signed_by = |scene: &Scene| {
+        let header = scene.admin().split('.').next().expect("a header").to_owned();
+        use base64::Engine;
+        let header = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(header).expect("base64");
+        let header: Value = serde_json::from_slice(&header).expect("JSON");
+        header["kid"].as_str().expect("a name").to_owned()
+    };
+    let scene = Scene { place, desk, name, password };
+    assert_eq!(signed_by(&scene), first[0], "it is known and does not sign yet");
+    let Scene { place, desk, name, password } = scene;
+    let desk = restart(desk, &place, 4 * DAY);
+    let scene = Scene { place, desk, name, password };
+    assert_eq!(signed_by(&scene), both[1]);
 }
 
 #[test]

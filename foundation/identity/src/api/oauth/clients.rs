@@ -15,7 +15,7 @@ use super::token::{Asking, DEVICE_CODE};
 use super::tokens::RefreshToken;
 use super::{Refused, Shared, refuse};
 use crate::api::random;
-use crate::api::service::{ADMIN, Identity, Trouble, seconds};
+use crate::api::service::{Identity, Trouble, seconds};
 use crate::command::{EndSession, SetClient};
 use crate::value::{Client, GrantType, Profile, Scopes};
 
@@ -156,7 +156,7 @@ pub(super) async fn register(
     let grants = grants.ok_or_else(|| invalid("a grant type that strangers may not use"))?;
     let mut most: Scopes = identity.settings.rights.clone();
     most.extend(["openid", "profile", "offline_access"].map(str::to_owned));
-    most.remove(ADMIN);
+    most.retain(|scope| !scope.starts_with("identity:"));
     let scopes: Scopes = match &asked.scope {
         Some(scope) => scope.split(' ').map(str::to_owned).filter(|scope| most.contains(scope)).collect(),
         None => ["openid", "profile"].map(str::to_owned).into(),
@@ -190,6 +190,9 @@ pub(super) async fn register(
     if let Some((text, _)) = secret {
         answer["client_secret"] = text.into();
         answer["client_secret_expires_at"] = 0.into();
+    }
+    if !identity.read(|state| state.has_room_for_a_client()).await? {
+        return Err(Refused::later(60));
     }
     let id = client.id.clone();
     match identity.ask(0, &id, SetClient { client, new: true }).await {

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use super::form::{Form, From, Query};
 use super::page::{hidden, see_other, words};
 use super::token::Asking;
-use super::{Refused, Shared};
+use super::{Refused, Shared, refuse};
 use crate::api::random;
 use crate::api::service::Trouble;
 use crate::command::{DecideDevice, IssueDeviceCode};
-use crate::value::SECOND;
+use crate::value::{GrantType, SECOND};
 
 const PATH: &str = "/oauth/device";
 /// How long a person has to type the code.
@@ -29,6 +29,17 @@ pub(super) async fn authorize(
     let Asking { client, .. } = identity.asking(&headers, &form).await?;
     let asked = form.scopes()?;
     let scopes = if asked.is_empty() { client.scopes.clone() } else { asked };
+    let id = client.id.clone();
+    let allowed = client.grants.contains(&GrantType::DeviceCode) && scopes.is_subset(&client.scopes);
+    if !allowed {
+        return Err(refuse(
+            "unauthorized_client",
+            "the client may not use device codes, or not with these scopes",
+        ));
+    }
+    if !identity.read(move |state| state.has_room_for_a_device(&id)).await? {
+        return Err(Refused::later(60));
+    }
     let (text, code) = random::secret();
     // Eight letters of five bits: one of the thousand codes at a time is not guessed in ten minutes.
     let user_code = random::readable(2, 4).to_ascii_uppercase();

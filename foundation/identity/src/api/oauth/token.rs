@@ -108,9 +108,14 @@ async fn by_code(
             Some(challenge.ok_or_else(|| refuse("invalid_request", "code_verifier is none (RFC 7636)"))?)
         }
     };
+    let code = secret::hash(form.need("code")?.as_bytes());
+    // What nobody was given is refused here: strangers must not fill the log.
+    if !identity.read(move |state| state.code(&code).is_some()).await? {
+        return Err(refuse("invalid_grant", "unknown-code"));
+    }
     let Terms { access, grant, refresh } = identity.terms(&client);
     let redeem = RedeemCode {
-        code: secret::hash(form.need("code")?.as_bytes()),
+        code,
         client: client.id.clone(),
         redirect_uri: match form.get("redirect_uri") {
             Some(uri) => uri.to_owned(),
@@ -130,6 +135,10 @@ async fn by_code(
 async fn by_refresh(identity: &Identity, client: Client, form: &Form) -> Result<Response, Refused> {
     let shown = RefreshToken::read(form.need("refresh_token")?);
     let shown = shown.ok_or_else(|| refuse("invalid_grant", "no refresh token of this server"))?;
+    let family = shown.secret;
+    if !identity.read(move |state| state.session_by_secret(&family).is_some()).await? {
+        return Err(refuse("invalid_grant", "unknown-token"));
+    }
     let next = shown.next();
     let refresh = Refresh {
         secret: shown.secret,

@@ -12,7 +12,7 @@ use decalog_gateway::route::Routes;
 use serde::Serialize;
 
 use super::logon::{Busy, NoLogon};
-use super::service::{ADMIN, Identity, Trouble, seconds};
+use super::service::{ADMIN, Identity, SELF, Trouble, seconds};
 use crate::command::Refusal;
 use crate::state::{ApiKey, Session};
 
@@ -36,17 +36,17 @@ pub static PROBLEMS: &[&ProblemType] = &[&UNKNOWN, &CONFLICT, &REFUSED, &WRONG_P
 
 /// The routes.
 pub fn routes() -> Routes<Arc<Identity>> {
-    let (signed, admin) = (Access::Signed, Access::Scope(Scope(ADMIN)));
+    let (own, admin) = (Access::Scope(Scope(SELF)), Access::Scope(Scope(ADMIN)));
     Routes::new()
-        .route(Method::GET, "/v1/me", signed, me::show)
-        .route(Method::GET, "/v1/me/sessions", signed, me::sessions)
-        .route(Method::DELETE, "/v1/me/sessions", signed, me::end_others)
-        .route(Method::DELETE, "/v1/me/sessions/{session}", signed, me::end)
-        .route(Method::PUT, "/v1/me/password", signed, me::password)
-        .route(Method::POST, "/v1/me/totp", signed, me::enrol)
-        .route(Method::PUT, "/v1/me/totp", signed, me::confirm)
-        .route(Method::DELETE, "/v1/me/totp", signed, me::remove_totp)
-        .route(Method::POST, "/v1/me/recovery-codes", signed, me::recovery_codes)
+        .route(Method::GET, "/v1/me", Access::Signed, me::show)
+        .route(Method::GET, "/v1/me/sessions", own, me::sessions)
+        .route(Method::DELETE, "/v1/me/sessions", own, me::end_others)
+        .route(Method::DELETE, "/v1/me/sessions/{session}", own, me::end)
+        .route(Method::PUT, "/v1/me/password", own, me::password)
+        .route(Method::POST, "/v1/me/totp", own, me::enrol)
+        .route(Method::PUT, "/v1/me/totp", own, me::confirm)
+        .route(Method::DELETE, "/v1/me/totp", own, me::remove_totp)
+        .route(Method::POST, "/v1/me/recovery-codes", own, me::recovery_codes)
         .route(Method::GET, "/v1/admin/accounts", admin, admin::accounts)
         .route(Method::POST, "/v1/admin/accounts", admin, admin::open)
         .route(Method::PATCH, "/v1/admin/accounts/{account}", admin, admin::change)
