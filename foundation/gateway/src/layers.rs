@@ -18,6 +18,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::Instrument as _;
 
 use crate::client::Client;
+use crate::metrics::Metrics;
 use crate::problem::{self, Problem, ProblemType};
 use crate::route::API_KEY;
 use crate::sabotage::{self, Sabotage};
@@ -48,7 +49,7 @@ const TRANSPORT_SECURITY: HeaderValue = HeaderValue::from_static("max-age=315360
 pub struct RequestId(pub HeaderValue);
 
 /// What the layers are told.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Layers {
     /// Origins (`https://example.org`) whose pages may call; none: no other page may.
     pub cors_origins: Vec<HeaderValue>,
@@ -56,6 +57,8 @@ pub struct Layers {
     pub max_body_bytes: usize,
     /// Write a log line for each request? Failures are always written.
     pub access_log: bool,
+    /// Where requests are counted.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Layers {
@@ -114,14 +117,18 @@ async fn observe(State(layers): State<Arc<Layers>>, mut request: Request, next: 
     let route = path.as_ref().map_or(UNMATCHED, MatchedPath::as_str);
     let span =
         tracing::info_span!("request", %method, route, trace = %trace, id = id.to_str().unwrap_or_default());
+    let in_flight = layers.metrics.begin();
     let mut response = next.run(request).instrument(span.clone()).await;
     if response.status().is_client_error() || response.status().is_server_error() {
         response = shaped(response).await;
     }
     let status = response.status();
     finish(response.headers_mut(), id, client.is_some_and(|client| client.secure));
+    drop(in_flight);
+    let took = begin.elapsed();
+    layers.metrics.answered(&method, route, status, took);
     let _entered = span.enter();
-    let (status, micros) = (status.as_u16(), begin.elapsed().as_micros());
+    let (status, micros) = (status.as_u16(), took.as_micros());
     let address = client.map(|client| tracing::field::display(client.address));
     if status >= 500 {
         tracing::warn!(status, micros, client = address, "answered");

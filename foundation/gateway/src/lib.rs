@@ -24,8 +24,11 @@
 
 pub mod access;
 pub mod client;
+pub mod health;
 pub mod layers;
 pub mod limit;
+pub mod metrics;
+pub mod overload;
 pub mod problem;
 pub mod route;
 pub mod sabotage;

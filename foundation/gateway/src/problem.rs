@@ -76,6 +76,10 @@ problem_types! {
     RATE_LIMITED = "rate-limited", "Too many requests", TOO_MANY_REQUESTS;
     /// 500: a fault of the server.
     INTERNAL = "internal", "A fault of the server", INTERNAL_SERVER_ERROR;
+    /// 503: as much is being done as can be.
+    OVERLOADED = "overloaded", "Too much to do", SERVICE_UNAVAILABLE;
+    /// 503: no answer came in time.
+    DEADLINE_EXCEEDED = "deadline-exceeded", "No answer in time", SERVICE_UNAVAILABLE;
     /// 503: the server starts, stops, or something behind it is gone.
     UNAVAILABLE = "unavailable", "Not available now", SERVICE_UNAVAILABLE;
 }

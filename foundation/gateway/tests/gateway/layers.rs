@@ -7,6 +7,7 @@ use axum::{Extension, Router};
 use decalog_gateway::access::Access;
 use decalog_gateway::client::Client;
 use decalog_gateway::layers::Layers;
+use decalog_gateway::metrics::Metrics;
 use decalog_gateway::route::{Gate, Routes, front};
 use decalog_gateway::trace::TraceContext;
 use serde_json::Value;
@@ -28,7 +29,7 @@ fn door(origins: &[&str]) -> Router {
             trace.to_string()
         });
     let cors_origins = origins.iter().map(|origin| origin.parse().unwrap()).collect();
-    Layers { cors_origins, max_body_bytes: 1_000, access_log: true }
+    Layers { cors_origins, max_body_bytes: 1_000, access_log: true, metrics: Metrics::new() }
         .around(front([routes.guarded((), &Gate::closed())]))
 }
 

@@ -6,6 +6,7 @@ mod desk;
 mod hostile;
 mod layers;
 mod limits;
+mod operations;
 mod proxies;
 mod server;
 mod tls;

@@ -1,0 +1,173 @@
+//! What an operator relies on: probes, metrics, and that one system's flood is not another's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{Method, Request};
+use decalog_gateway::access::Access;
+use decalog_gateway::health::Health;
+use decalog_gateway::layers::Layers;
+use decalog_gateway::metrics::Metrics;
+use decalog_gateway::overload::{Bulkhead, Load, Priority};
+use decalog_gateway::route::{Gate, Routes, front};
+use tokio::sync::Notify;
+use tower::ServiceExt as _;
+
+use crate::desk::{SOON, run};
+
+async fn ask(door: &Router, request: &str) -> (u16, String) {
+    let (method, path) = request.split_once(' ').unwrap();
+    let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+    let response = door.clone().oneshot(request).await.unwrap();
+    let status = response.status().as_u16();
+    let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+#[test]
+fn the_probes_follow_the_server_through_its_life() {
+    run(async {
+        let ill = Arc::new(std::sync::Mutex::new(None::<String>));
+        let asked = Arc::clone(&ill);
+        let health = Health::new().with("ledger", Arc::new(move || asked.lock().unwrap().clone()));
+        let door = front([Health::routes().guarded(health.clone(), &Gate::closed())]);
+        let statuses = async || {
+            let mut all = Vec::new();
+            for path in ["/livez", "/healthz", "/startupz", "/readyz"] {
+                all.push(ask(&door, &format!("GET {path}")).await.0);
+            }
+            all
+        };
+        assert_eq!(statuses().await, [200, 200, 503, 503]);
+        health.started();
+        assert_eq!(statuses().await, [200, 200, 200, 200]);
+        *ill.lock().unwrap() = Some("unit 3 is halted".to_owned());
+        assert_eq!(statuses().await, [200, 200, 200, 503]);
+        assert!(ask(&door, "GET /readyz").await.1.contains("ledger: unit 3 is halted"));
+        *ill.lock().unwrap() = None;
+        health.stopping();
+        assert_eq!(statuses().await, [200, 200, 200, 503]);
+    });
+}
+
+#[test]
+fn requests_are_counted_by_template_and_never_by_path() {
+    run(async {
+        let metrics = Metrics::new();
+        let things = Routes::<()>::new().route(Method::GET, "/things/{id}", Access::Public, async || "thing");
+        let gate = Gate::closed();
+        let door = front([things.guarded((), &gate), Metrics::routes().guarded(Arc::clone(&metrics), &gate)]);
+        let door =
+            Layers { cors_origins: Vec::new(), max_body_bytes: 1, access_log: false, metrics }.around(door);
+        for n in 0..50 {
+            ask(&door, &format!("GET /things/{n}")).await;
+            ask(&door, &format!("GET /no/{n}")).await;
+            ask(&door, &format!("MADEUP{n} /things/1")).await;
+        }
+        let (status, text) = ask(&door, "GET /metrics").await;
+        assert_eq!(status, 200);
+        let value = |series: &str| {
+            let line = text
+                .lines()
+                .find(|line| line.starts_with(series))
+                .unwrap_or_else(|| panic!("{series}: {text}"));
+            line.rsplit(' ').next().unwrap().to_owned()
+        };
+        assert_eq!(
+            value(r#"decalog_http_requests_total{method="GET",route="/things/{id}",status="200"}"#),
+            "50"
+        );
+        assert_eq!(
+            value(r#"decalog_http_requests_total{method="GET",route="unmatched",status="404"}"#),
+            "50"
+        );
+        assert_eq!(
+            value(r#"decalog_http_requests_total{method="other",route="/things/{id}",status="405"}"#),
+            "50"
+        );
+        assert_eq!(
+            value(r#"decalog_http_request_duration_seconds_count{method="GET",route="/things/{id}"}"#),
+            "50"
+        );
+        assert_eq!(value("decalog_http_requests_in_flight"), "1");
+        assert!(text.ends_with("# EOF\n") && text.lines().count() < 100, "{text}");
+    });
+}
+
+/// Three systems that share ten places: `/slow` waits until told, `/high` and `/vital` answer at once.
+fn systems(go: &Arc<Notify>, deadline: Duration) -> Router {
+    let load = Load::new(10);
+    let waits = Arc::clone(go);
+    let slow = async move || {
+        waits.notified().await;
+        "done"
+    };
+    let system = |name, priority, most, routes: Routes<()>| {
+        let bulkhead = Bulkhead { system: name, load: Arc::clone(&load), most, priority, deadline };
+        bulkhead.around(routes.guarded((), &Gate::closed()))
+    };
+    let quick = |path| Routes::new().route(Method::GET, path, Access::Public, async || "done");
+    front([
+        system(
+            "slow",
+            Priority::Ordinary,
+            4,
+            Routes::new().route(Method::GET, "/slow", Access::Public, slow.clone()),
+        ),
+        system(
+            "other",
+            Priority::Ordinary,
+            9,
+            Routes::new().route(Method::GET, "/other", Access::Public, slow),
+        ),
+        system("high", Priority::High, 9, quick("/high")),
+        system("vital", Priority::Vital, 0, quick("/vital")),
+    ])
+}
+
+/// Sends so many that wait; gives the statuses of those that were refused at once.
+async fn flood(door: &Router, path: &'static str, count: usize) -> usize {
+    let mut refused = 0;
+    for _ in 0..count {
+        let door = door.clone();
+        let asked = tokio::spawn(async move { ask(&door, &format!("GET {path}")).await });
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        if asked.is_finished() {
+            let (status, body) = asked.await.unwrap();
+            assert!(status == 503 && body.contains("overloaded"), "{body}");
+            refused += 1;
+        }
+    }
+    refused
+}
+
+#[test]
+fn a_flood_takes_its_own_places_and_the_vital_goes_on() {
+    run(async {
+        let go = Arc::new(Notify::new());
+        let door = systems(&go, Duration::from_secs(60));
+        assert_eq!(flood(&door, "/slow", 7).await, 3);
+        // Eight of the ten are for ordinary work; four are taken.
+        assert_eq!(flood(&door, "/other", 6).await, 2);
+        assert_eq!(ask(&door, "GET /high").await.0, 200);
+        assert_eq!(ask(&door, "GET /vital").await.0, 200);
+        go.notify_waiters();
+        tokio::task::yield_now().await;
+        while flood(&door, "/slow", 1).await == 1 {}
+    });
+}
+
+#[test]
+fn an_answer_that_does_not_come_in_time_is_given_up() {
+    run(async {
+        let door = systems(&Arc::new(Notify::new()), SOON);
+        let (status, body) = ask(&door, "GET /slow").await;
+        assert!(status == 503 && body.contains("deadline-exceeded"), "{body}");
+        // Its place is free again.
+        assert_eq!(flood(&door, "/slow", 4).await, 0);
+    });
+}
