@@ -25,7 +25,7 @@ pub(super) fn is_exchange(partition: PartitionId) -> bool {
 }
 
 /// Whether the partition is the accounts'.
-fn is_identity(partition: PartitionId) -> bool {
+pub(super) fn is_identity(partition: PartitionId) -> bool {
     partition.0 >> 16 == u32::from(identity::service::SYSTEM)
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use decalog_exchange::api::service::unit_of;
 use decalog_exchange::state::Unit;
+use decalog_identity::state::Directory;
 use decalog_log::PartitionId;
 use decalog_log::inspect::Verification;
 use decalog_runtime::Make;
@@ -15,7 +16,7 @@ use decalog_seal::KeyRing;
 use serde_json::json;
 
 use super::Place;
-use super::records::{is_exchange, partition_name};
+use super::records::{is_exchange, is_identity, partition_name};
 use crate::failure::Failure;
 
 /// A partition and what its replay came to.
@@ -52,9 +53,19 @@ fn replay_all(at: &Place, keys: Option<&Arc<KeyRing>>) -> anyhow::Result<Vec<Out
     let store = FolderStore::new(at.data.join("snapshots")).with_keys(keys.cloned());
     let make: Make<Unit> = Arc::new(|partition| Unit::new(unit_of(partition)));
     let stat = at.inspection()?.stat().map_err(|error| at.failure(error))?;
-    let units = stat.partitions.iter().map(|stat| stat.partition).filter(|partition| is_exchange(*partition));
-    units
-        .map(|unit| Ok((unit, replay(at.inspection()?.with_keys(keys.cloned()), &store, &make, unit))))
+    let accounts: Make<Directory> = Arc::new(|_| Directory::default());
+    let known = |partition: &PartitionId| is_exchange(*partition) || is_identity(*partition);
+    let partitions = stat.partitions.iter().map(|stat| stat.partition).filter(known);
+    partitions
+        .map(|partition| {
+            let inspection = at.inspection()?.with_keys(keys.cloned());
+            let outcome = if is_exchange(partition) {
+                replay(inspection, &store, &make, partition)
+            } else {
+                replay(inspection, &store, &accounts, partition)
+            };
+            Ok((partition, outcome))
+        })
         .collect()
 }
 
