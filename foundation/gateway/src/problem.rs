@@ -1,6 +1,6 @@
 //! Refusals as RFC 9457 problem details: a stable type, a status, and a sentence on what to do.
 //!
-//! A system declares its own [`ProblemType`]s as statics; those that any route may answer with stand here. Each has a
+//! A system declares its own [`ProblemType`]s as statics; those that any route may answer with stand here, and each has a
 //! section in docs/problems.md. Protocols with an error form of their own keep it.
 
 use std::borrow::Cow;
