@@ -38,6 +38,8 @@ rust)
 python)
 	need_command python3 python3 "the acceptance tests"
 	need_command strace strace "the acceptance test of a failing disk"
+	need_command promtool prometheus "the tests of deploy/"
+	need_command amtool prometheus-alertmanager "the tests of deploy/"
 	python3 -c 'import ensurepip, venv' 2>/dev/null || need_debian "the acceptance tests" python3-venv
 	;;
 bench)
