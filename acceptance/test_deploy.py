@@ -1,16 +1,24 @@
-"""deploy/: the rules are sound, each alert is shown to fire, and each tells what to do."""
+"""deploy/: the rules are sound, each alert is shown to fire and tells what to do, and Prometheus with Alertmanager beside a
+real server notice when it is gone."""
 
+import http.server
+import json
 import re
 import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
-from decalog_server import REPOSITORY
+from decalog_server import REPOSITORY, free_port, trading_unit
 
 DEPLOY = REPOSITORY / "deploy"
 RULES = sorted((DEPLOY / "prometheus/rules").glob("*.yml"))
 RULE_TESTS = sorted((DEPLOY / "prometheus/tests").glob("*.yml"))
+DASHBOARDS = sorted((DEPLOY / "grafana").glob("*.json"))
 ALERTS = re.findall(r"^ *- alert: (\w+)$", (DEPLOY / "prometheus/rules/alerts.yml").read_text(), re.MULTILINE)
 
 
@@ -55,3 +63,147 @@ def test_an_alert_is_tested_and_has_its_page(alert):
     assert f"\n## {alert}\n" in pages, f"docs/operations.md says nothing about {alert}"
     rules = Path(DEPLOY / "prometheus/rules/alerts.yml").read_text()
     assert f"runbook: docs/operations.md#{alert.lower()}" in rules
+
+
+RECORDED = re.compile(r"\w+:\w+:\w+")
+
+
+def rules() -> str:
+    """The rules without their comments."""
+    return "".join(re.sub(r"#.*", "", file.read_text()) for file in RULES)
+
+
+def expressions_of_dashboards() -> list[str]:
+    """Everything that a dashboard asks Prometheus for."""
+    dashboards = [json.loads(file.read_text()) for file in DASHBOARDS]
+    panels = [panel for dashboard in dashboards for panel in dashboard["panels"]]
+    variables = [entry for dashboard in dashboards for entry in dashboard["templating"]["list"]]
+    asked = [entry["query"]["query"] for entry in variables if entry["type"] == "query"]
+    return asked + [target["expr"] for panel in panels for target in panel["targets"]]
+
+
+def named(text: str) -> set[str]:
+    """Every metric of the server in an expression: the family's name."""
+    names = set(re.findall(r"\bdecalog_\w+", RECORDED.sub("", text)))
+    return {re.sub(r"_(bucket|count|sum|info)$", "", name) for name in names}
+
+
+@pytest.fixture(scope="module")
+def server(make_server):
+    """A server to be watched."""
+    return make_server([trading_unit(0, ["AAA"], ["ALICE"])])
+
+
+def test_what_dashboards_show_of_recorded_metrics_is_recorded():
+    recorded = set(re.findall(r"- record: (\S+)", rules()))
+    shown = {name for text in expressions_of_dashboards() for name in RECORDED.findall(text)}
+    assert shown and shown <= recorded
+
+
+def test_every_metric_that_a_rule_or_a_dashboard_asks_for_is_there(server):
+    httpx.get(f"{server.url}/v1/instruments")
+    answer = httpx.get(f"{server.url}/metrics")
+    assert answer.headers["content-type"].startswith("application/openmetrics-text")
+    families = set(re.findall(r"^# TYPE (\w+)", answer.text, re.MULTILINE))
+    asked = {name.removesuffix("_total") for text in (rules(), *expressions_of_dashboards()) for name in named(text)}
+    assert len(asked) > 12, f"the rules or the dashboards were not read: {asked}"
+    assert asked <= families, f"asked for and not exported: {asked - families}"
+
+
+class Notes(http.server.BaseHTTPRequestHandler):
+    """Takes what Alertmanager sends to a webhook."""
+
+    def do_POST(self) -> None:
+        """Notes the alerts' names and states."""
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.server.noted += [(alert["labels"]["alertname"], alert["status"]) for alert in body["alerts"]]
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_) -> None:
+        """Silence."""
+
+
+@pytest.fixture
+def webhook() -> Iterator[http.server.ThreadingHTTPServer]:
+    """A webhook that remembers."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Notes) as hook:
+        hook.noted = []
+        threading.Thread(target=hook.serve_forever, daemon=True).start()
+        yield hook
+        hook.shutdown()
+
+
+@pytest.fixture
+def watchers(server, webhook, tmp_path) -> Iterator[str]:
+    """Prometheus with the rules of deploy/ and Alertmanager beside the server; the address of Prometheus. Everything is as
+    deployed but the pauses: scraped each second, and no alert waits to be sure."""
+    prometheus, alertmanager = free_port(), free_port()
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    for file in RULES:
+        (rules / file.name).write_text(re.sub(r"for: \w+", "for: 0s", file.read_text()))
+    config = (DEPLOY / "prometheus/prometheus.yml").read_text()
+    config = config.replace("15s", "1s").replace("127.0.0.1:8080", f"127.0.0.1:{server.http_port}")
+    config = config.replace("127.0.0.1:9093", f"127.0.0.1:{alertmanager}")
+    (tmp_path / "prometheus.yml").write_text(config)
+    hook = f"http://127.0.0.1:{webhook.server_port}/"
+    (tmp_path / "alertmanager.yml").write_text(
+        "route: { receiver: hook, group_wait: 0s, group_interval: 1s }\n"
+        f'receivers: [{{ name: hook, webhook_configs: [{{ url: "{hook}" }}] }}]\n'
+    )
+    commands = [
+        [
+            "prometheus",
+            f"--config.file={tmp_path}/prometheus.yml",
+            f"--storage.tsdb.path={tmp_path}/tsdb",
+            f"--web.listen-address=127.0.0.1:{prometheus}",
+        ],
+        [
+            "prometheus-alertmanager",
+            f"--config.file={tmp_path}/alertmanager.yml",
+            f"--storage.path={tmp_path}/alerts",
+            f"--web.listen-address=127.0.0.1:{alertmanager}",
+            "--cluster.listen-address=",
+        ],
+    ]
+    with (tmp_path / "watchers.log").open("wb") as output:
+        processes = [subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT) for command in commands]
+    try:
+        yield f"http://127.0.0.1:{prometheus}"
+    finally:
+        for process in processes:
+            process.terminate()
+            process.wait(30)
+
+
+def until(what: str, condition: Callable[[], object], timeout: float = 60.0):
+    """Polls until the condition gives something true, and returns it."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            if found := condition():
+                return found
+        except httpx.TransportError:
+            pass
+        assert time.monotonic() < deadline, f"still waiting: {what}"
+        time.sleep(0.05)
+
+
+def query(prometheus: str, expression: str) -> list[dict]:
+    """What an expression gives now."""
+    answer = httpx.get(f"{prometheus}/api/v1/query", params={"query": expression}).json()
+    return answer.get("data", {}).get("result", [])
+
+
+def test_prometheus_reads_a_real_server_and_somebody_hears_when_it_is_gone(server, watchers, webhook):
+    until("a scrape", lambda: query(watchers, 'up{job="decalog"} == 1'))
+    until("the partition's state", lambda: query(watchers, 'decalog_partition_running{system="exchange"} == 1'))
+    until("a rule's result", lambda: query(watchers, "instance:decalog_log_sync_duration_seconds:p99_rate5m"))
+    assert query(watchers, 'ALERTS{alertstate="firing"}') == [], "a healthy server raises no alert"
+    assert webhook.noted == []
+    server.kill()
+    until("the alert", lambda: ("DecalogDown", "firing") in webhook.noted)
+    server.start()
+    until("the all-clear", lambda: ("DecalogDown", "resolved") in webhook.noted)
+    assert {name for name, _ in webhook.noted} == {"DecalogDown"}, "and nothing else"

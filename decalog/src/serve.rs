@@ -5,13 +5,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use decalog_exchange::api::fix::{Gateway, Options};
 use decalog_exchange::api::service::{Exchange, Plan, Public};
 use decalog_identity::api::service::First;
 use decalog_log::{EmbeddedLog, Log};
-use decalog_runtime::OnFatal;
 use decalog_runtime::store::FolderStore;
+use decalog_runtime::{Meter, OnFatal};
 use decalog_seal::KeyRing;
+use decalog_telemetry::http::Requests;
+use decalog_telemetry::partitions::{Bounds, Partitions};
+use decalog_telemetry::{Metrics, disk};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -54,15 +58,20 @@ pub(crate) fn run(request: &Request) -> Result<(), Failure> {
     if let (Some(ring), Some(source)) = (&keys, sealing::source(&config.server.seal)) {
         runtime.spawn(sealing::follow(Arc::clone(ring), source));
     }
-    let log: Arc<dyn Log> = Arc::new(open_log(&config, keys.clone())?);
+    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
+    let log: Arc<dyn Log> = Arc::new(open_log(&config, keys.clone(), &metrics)?);
+    let partitions = Partitions::new(&metrics);
     let (exchange, (identity, first)) = {
         // Market data and tokens follow the events on this runtime.
         let _inside = runtime.enter();
         let accounts =
             identity::start(&config, doors.http_address, Arc::clone(&log), keys.clone(), on_fatal())?;
-        (Exchange::start(plan(&config, Arc::clone(&log), keys))?, accounts)
+        let meter = partitions.meter("exchange");
+        (Exchange::start(plan(&config, Arc::clone(&log), keys, meter))?, accounts)
     };
-    let router = identity::before(&identity, exchange.router());
+    partitions.show("exchange", bounds(&config), exchange.standing());
+    let router = identity::before(&identity, exchange.router()).merge(metrics.router());
+    let router = Requests::new(&metrics).count(router);
     let served = runtime.block_on(serve(&config, doors, router, &exchange, first, request.demo));
     exchange.stop();
     identity.stop();
@@ -98,25 +107,35 @@ impl Doors {
     }
 }
 
-fn open_log(config: &Config, keys: Option<Arc<KeyRing>>) -> Result<EmbeddedLog, Failure> {
+fn open_log(config: &Config, keys: Option<Arc<KeyRing>>, metrics: &Metrics) -> Result<EmbeddedLog, Failure> {
     let data = &config.server.data;
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| Failure::Data { path, source }
     };
     std::fs::create_dir_all(data).map_err(failed(data))?;
+    disk::space(metrics, data.clone());
     let segment_bytes = mebibytes(config.server.segment_mebibytes.get());
     let options = decalog_log::Options {
         segment_bytes,
         reserve_bytes: mebibytes(config.server.reserve_mebibytes.get()).min(segment_bytes / 4),
         seal: keys,
+        on_sync: disk::syncs(metrics),
         ..decalog_log::Options::default()
     };
     EmbeddedLog::open(&data.join("journal"), options)
         .map_err(|error| Failure::Log { data: data.clone(), error })
 }
 
-fn plan(config: &Config, log: Arc<dyn Log>, keys: Option<Arc<KeyRing>>) -> Plan {
+/// What the exchange's units are bounded by.
+fn bounds(config: &Config) -> Bounds {
+    Bounds {
+        queue_records: config.exchange.queue_commands.get().into(),
+        snapshot_every: config.server.snapshot_every_records.get().into(),
+    }
+}
+
+fn plan(config: &Config, log: Arc<dyn Log>, keys: Option<Arc<KeyRing>>, meter: Arc<dyn Meter>) -> Plan {
     let exchange = &config.exchange;
     let data = &config.server.data;
     let durability = match exchange.durability {
@@ -153,6 +172,7 @@ fn plan(config: &Config, log: Arc<dyn Log>, keys: Option<Arc<KeyRing>>) -> Plan 
             trades_kept: exchange.feed.trades_kept.get() as usize,
         },
         units: config::wanted(config),
+        meter,
         fatal: on_fatal(),
     }
 }
@@ -171,7 +191,7 @@ fn on_fatal() -> OnFatal {
 async fn serve(
     config: &Config,
     doors: Doors,
-    router: axum::Router,
+    router: Router,
     exchange: &Exchange,
     first: Option<First>,
     with_demo: bool,

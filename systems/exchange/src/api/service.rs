@@ -6,8 +6,8 @@ use std::sync::Arc;
 use decalog_log::{Log, PartitionId};
 use decalog_runtime::store::Store;
 use decalog_runtime::{
-    Address, Answer, Config, Health, OnFatal, Origin, Partition, ReadError, Setup, StartError, SubmitError,
-    SubscriptionError, System,
+    Address, Answer, Config, Health, Meter, OnFatal, Origin, Partition, ReadError, Setup, StartError, Status,
+    SubmitError, SubscriptionError, System,
 };
 use decalog_seal::KeyRing;
 
@@ -47,6 +47,8 @@ pub struct Plan {
     pub public: Public,
     /// What each unit shall have, by number from 0 on.
     pub units: Vec<Wanted>,
+    /// Who is told what the units apply.
+    pub meter: Arc<dyn Meter>,
     /// Who is told when the process must stop.
     pub fatal: OnFatal,
 }
@@ -124,6 +126,7 @@ impl Exchange {
                 journal: Some(plan.journal),
                 seal: plan.seal,
                 observer: Box::new(move |partition| Some(observers.observer(unit_of(partition)))),
+                meter: plan.meter,
                 fatal: plan.fatal,
                 ..Setup::new(plan.log, plan.store, |partition| Unit::new(unit_of(partition)))
             },
@@ -161,6 +164,12 @@ impl Exchange {
     /// The REST and WebSocket routes.
     pub fn router(&self) -> axum::Router {
         rest::router(self.context.clone())
+    }
+
+    /// Asks, whenever called, where the units stand.
+    pub fn standing(&self) -> impl Fn() -> Vec<Status> + Send + Sync + 'static {
+        let partitions = self.system.partitions().to_vec();
+        move || partitions.iter().map(Partition::status).collect()
     }
 
     /// Ends FIX connections in order, answers what was taken, syncs, and stops. Blocks until all of that is done.
