@@ -52,10 +52,10 @@ pub(crate) fn start(
 
 /// Shows the first account, which was made because there was none.
 pub(crate) fn show(first: &First) {
-    println!(
+    crate::serve::say(&format!(
         "decalog: there was no account; made {} with the password {} (shown this once)",
         first.name, first.password
-    );
+    ));
 }
 
 fn settings(config: &Config, http: SocketAddr) -> Settings {

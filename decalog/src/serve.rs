@@ -1,5 +1,6 @@
 //! `decalog serve`: opens the log, starts the exchange and its doors, and ends them in order.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -187,6 +188,11 @@ fn on_fatal() -> OnFatal {
     })
 }
 
+/// Tells whoever started the server, on standard output. A reader that has gone away is no reason to end.
+pub(crate) fn say(words: &str) {
+    let _ = writeln!(std::io::stdout(), "{words}");
+}
+
 /// Serves both doors until a signal comes, then closes them.
 async fn serve(
     config: &Config,
@@ -203,12 +209,8 @@ async fn serve(
     let http = tokio::spawn(doors.http.serve(router, stopped.clone()));
     let fix = tokio::spawn(accept(doors.fix, exchange.gateway(), stopped));
     let at = demo::Addresses { fix: doors.fix_address, http: doors.http_address };
-    println!(
-        "decalog: serving FIX on {}, HTTP on http://{}, data in {}",
-        at.fix,
-        at.http,
-        config.server.data.display()
-    );
+    let data = config.server.data.display();
+    say(&format!("decalog: serving FIX on {}, HTTP on http://{}, data in {data}", at.fix, at.http));
     if let Some(first) = first {
         identity::show(&first);
     }
@@ -216,7 +218,7 @@ async fn serve(
     let exchange_id = config.exchange.fix.comp_id.as_str();
     let participants = with_demo.then(|| demo::start(at, exchange_id));
     if with_demo {
-        println!("{}", demo::page(at, exchange_id));
+        say(&demo::page(at, exchange_id));
     }
     tokio::select! {
         _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
