@@ -249,9 +249,9 @@ impl Identity {
         }
     }
 
-    /// Records applied so far, refusals included.
-    pub fn records(&self) -> u64 {
-        self.partition.status().applied
+    /// Records applied so far, refusals included. Asks the partition's thread: what was answered is counted.
+    pub fn records(&self) -> Result<u64, ReadError> {
+        self.partition.read_blocking(0, |_| ()).map(|read| read.seen)
     }
 
     /// Nanoseconds since 1970.
