@@ -146,6 +146,11 @@ fn plan(config: &Config, log: Arc<dyn Log>, keys: Option<Arc<KeyRing>>, meter: A
         }
         config::Durability::Os => decalog_log::Durability::Os,
     };
+    // An answer that waits for the device gains little from threads that stay awake, and the device's own need the cores.
+    let spin = match exchange.durability {
+        config::Durability::Fsync => Duration::ZERO,
+        _ => Duration::from_micros(u64::from(exchange.spin_microseconds.get())),
+    };
     Plan {
         log,
         store: Arc::new(FolderStore::new(data.join("snapshots")).with_keys(keys.clone())),
@@ -154,7 +159,7 @@ fn plan(config: &Config, log: Arc<dyn Log>, keys: Option<Arc<KeyRing>>, meter: A
         runtime: decalog_runtime::Config {
             durability,
             queue_records: exchange.queue_commands.get() as usize,
-            spin: Duration::from_micros(u64::from(exchange.spin_microseconds.get())),
+            spin,
             snapshot_every: u64::from(config.server.snapshot_every_records.get()),
             ..decalog_runtime::Config::default()
         },
@@ -165,7 +170,7 @@ fn plan(config: &Config, log: Arc<dyn Log>, keys: Option<Arc<KeyRing>>, meter: A
             outbound_bytes: exchange.fix.outbound_queue_kibibytes.get() as usize * 1024,
             send_timeout: seconds(exchange.fix.send_timeout_seconds.get()),
             password_checks: exchange.fix.password_checks.get() as usize,
-            spin: Duration::from_micros(u64::from(exchange.spin_microseconds.get())),
+            spin,
         },
         public: Public {
             max_subscribers: exchange.feed.max_subscribers.get(),

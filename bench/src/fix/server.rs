@@ -66,8 +66,8 @@ impl QuickFix {
 pub(crate) struct Way {
     /// When an order may be acknowledged: `os` or `fsync`.
     pub(crate) durability: &'static str,
-    /// How long its threads look out for the next message before they sleep.
-    pub(crate) spin_microseconds: u32,
+    /// Whether its threads sleep between any two messages; by default they stay awake for a while.
+    pub(crate) sleeps: bool,
 }
 
 /// The product's own binary, as `make build` leaves it.
@@ -103,7 +103,8 @@ impl Decalog {
 
 fn configuration(fix: SocketAddr, http: SocketAddr, way: Way, identity: &Identity) -> String {
     let Identity { sender, target, account, symbol } = identity;
-    let Way { durability, spin_microseconds } = way;
+    let durability = way.durability;
+    let spin = if way.sleeps { "spin_microseconds = 0" } else { "" };
     format!(
         r#"
 [telemetry]
@@ -112,7 +113,7 @@ filter = "warn"
 listen = "{http}"
 [exchange]
 durability = "{durability}"
-spin_microseconds = {spin_microseconds}
+{spin}
 [exchange.fix]
 listen = "{fix}"
 comp_id = "{target}"

@@ -120,7 +120,7 @@ pub(crate) struct Exchange {
     pub(crate) durability: Durability,
     pub(crate) interval_milliseconds: Whole<1, 60_000, 10>,
     pub(crate) queue_commands: Whole<16, 1_048_576, 8_192>,
-    pub(crate) spin_microseconds: Whole<0, 100_000, 0>,
+    pub(crate) spin_microseconds: Whole<0, 100_000, 2_000>,
     pub(crate) fix: Fix,
     pub(crate) feed: Feed,
     pub(crate) units: Vec<Unit>,

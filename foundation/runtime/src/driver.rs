@@ -359,7 +359,7 @@ impl<M: StateMachine> Driver<M> {
         }
     }
 
-    fn sleep(&self, turns: &Turns<M>) {
+    fn sleep(&self, turns: &mut Turns<M>) {
         let inlet = &self.shared.inlet;
         let durable = || self.watermark.durable.load(Ordering::Acquire) > self.core.durable();
         if turns.lookout.until(|| inlet.has_news() || durable()) {

@@ -1,6 +1,7 @@
 //! Waiting awake. A thread that is woken loses some ten microseconds, on virtual machines thirty and more; one that looks
 //! out for what comes next loses none, and its core is lost to others. So a thread looks out only while things come
-//! quickly one after the other, lets others have the core in between, and few do so at a time.
+//! quickly one after the other, lets others have the core in between, few do so at a time, and one that got its core back
+//! late sleeps for a while: somebody else needs it.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,18 +17,31 @@ fn most() -> usize {
     *MOST.get_or_init(|| 2 * thread::available_parallelism().map_or(1, usize::from))
 }
 
+/// A core that comes back later than this was wanted by others: idle ones come back within a few microseconds.
+const LATE: Duration = Duration::from_micros(500);
+/// The time lost to others, but for a twentieth of all time, that makes a core crowded: a few of a scheduler's slices.
+const CROWDED: Duration = Duration::from_millis(10);
+/// How long a thread leaves a crowded core alone. A scheduler gives somebody who waits awake his core back late, somebody
+/// who is woken at once, so on a busy machine it is sleeping that is quick.
+const RESPITE: Duration = Duration::from_secs(1);
+
 /// Decides whether a thread waits awake for what comes next.
 #[derive(Debug)]
 pub struct Lookout {
     limit: Duration,
     came: Instant,
     gap: Duration,
+    /// What was lost to others, as of when.
+    lost: (Duration, Instant),
+    /// Until then the core is left to others.
+    asleep_until: Option<Instant>,
 }
 
 impl Lookout {
     /// Waits awake for at most so long, and only while the last two things came no further apart; zero never does.
     pub fn new(limit: Duration) -> Lookout {
-        Lookout { limit, came: Instant::now(), gap: Duration::MAX }
+        let now = Instant::now();
+        Lookout { limit, came: now, gap: Duration::MAX, lost: (Duration::ZERO, now), asleep_until: None }
     }
 
     /// Something came.
@@ -41,19 +55,42 @@ impl Lookout {
     }
 
     /// Waits awake until it is there, if that is likely to be soon; `false` when the thread had better sleep.
-    pub fn until(&self, mut is_there: impl FnMut() -> bool) -> bool {
-        if self.gap >= self.limit || self.came.elapsed() >= self.limit {
+    pub fn until(&mut self, is_there: impl FnMut() -> bool) -> bool {
+        // Whoever brings it may need this very core.
+        self.until_yielding(is_there, thread::yield_now)
+    }
+
+    fn until_yielding(&mut self, mut is_there: impl FnMut() -> bool, mut give_way: impl FnMut()) -> bool {
+        if self.gap >= self.limit {
+            return false;
+        }
+        let mut now = Instant::now();
+        if now - self.came >= self.limit || self.asleep_until.is_some_and(|until| now < until) {
             return false;
         }
         let Some(_place) = PLACES.take(most()) else { return false };
         while !is_there() {
-            if self.came.elapsed() >= self.limit {
+            if now - self.came >= self.limit {
                 return false;
             }
-            // Whoever brings it may need this very core.
-            thread::yield_now();
+            give_way();
+            let back = Instant::now();
+            if back - now > LATE && self.is_crowded(back - now, back) {
+                self.asleep_until = Some(back + RESPITE);
+                return is_there();
+            }
+            now = back;
         }
         true
+    }
+
+    /// Whether a core that came back so late was lost too often of late.
+    fn is_crowded(&mut self, late: Duration, now: Instant) -> bool {
+        let (lost, before) = self.lost;
+        let lost = lost.saturating_sub((now - before) / 20) + late;
+        let crowded = lost > CROWDED;
+        self.lost = (if crowded { Duration::ZERO } else { lost }, now);
+        crowded
     }
 }
 
@@ -106,6 +143,33 @@ mod tests {
         lookout.came();
         lookout.came();
         assert!(!lookout.until(|| false));
+    }
+
+    #[test]
+    fn it_leaves_a_core_alone_that_comes_back_late_again_and_again() {
+        let mut lookout = Lookout::new(LONG);
+        lookout.came();
+        lookout.came();
+        let mut yields = 0;
+        let slice = CROWDED / 4;
+        let give_way = || {
+            yields += 1;
+            thread::sleep(slice);
+        };
+        assert!(!lookout.until_yielding(|| false, give_way));
+        assert!(yields > 1, "once is no crowd");
+        assert!(!lookout.until(|| true), "others need the core");
+        lookout.asleep_until = Some(Instant::now());
+        assert!(lookout.until(|| true), "it was left alone for long enough");
+    }
+
+    #[test]
+    fn what_is_lost_now_and_then_is_forgiven() {
+        let mut lookout = Lookout::new(LONG);
+        let start = Instant::now();
+        let crowded = (1..100).any(|second| lookout.is_crowded(CROWDED / 2, start + Duration::from_secs(second)));
+        assert!(!crowded);
+        assert!(lookout.is_crowded(CROWDED, start + Duration::from_secs(99)));
     }
 
     #[test]
