@@ -63,7 +63,8 @@ fn many_against_os(plan: &Plan) -> anyhow::Result<Claim> {
     let mut sides = Sides::new(plan, (1, Durability::Fsync), (1, Durability::Os));
     let rounds = sides.interleave()?;
     let bound = device_bound(plan)?;
-    let bound = format!("the device's bound, half the clients' records a sync, nothing else: {}", per_second(bound));
+    let bound =
+        format!("the device's bound, half the clients' records a sync, nothing else: {}", per_second(bound));
     Ok(sides.claim(name, rounds, Target::AtLeast(0.6), ["fsync", "os"]).beside(bound))
 }
 

@@ -3,6 +3,7 @@
 //! Nothing here knows how a credential is checked; that is the [`Authenticator`]'s work.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// A right that a route asks for, named `system:what` (`exchange:read`, `identity:admin`).
@@ -132,6 +133,41 @@ pub enum Denied {
 pub trait Authenticator: Send + Sync + 'static {
     /// The principal of this credential. Called on the server's own threads: never blocks long.
     fn authenticate(&self, credential: Credential<'_>) -> Result<Arc<Principal>, Denied>;
+}
+
+/// What somebody shows over a protocol that has no tokens (FIX 553 and 554, say).
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// The account's name.
+    pub name: &'a str,
+    /// Its password, or an API key of it in the password's place.
+    pub password: &'a str,
+    /// What the client says it is, for the list of its owner's sessions.
+    pub agent: &'a str,
+    /// Where it comes from.
+    pub address: IpAddr,
+}
+
+/// Lets people and programs in over protocols that have no tokens.
+pub trait Logons: Send + Sync + 'static {
+    /// Who this is. Takes the time of a password check and of a record: call it on a thread of the connection's own.
+    fn log_on(&self, shown: Shown<'_>) -> Result<Box<dyn Admission>, Denied>;
+}
+
+/// Somebody who was let in; dropping it logs them off.
+pub trait Admission: Send + Sync + 'static {
+    /// Who that is, and what they may do now.
+    fn principal(&self) -> Arc<Principal>;
+
+    /// Whether it still counts: it was not revoked and has not expired. Quick enough to ask before every message.
+    fn is_live(&self) -> bool;
+}
+
+/// Nobody is let in.
+impl Logons for () {
+    fn log_on(&self, _shown: Shown<'_>) -> Result<Box<dyn Admission>, Denied> {
+        Err(Denied::Unknown)
+    }
 }
 
 #[cfg(test)]

@@ -18,16 +18,16 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::Instrument as _;
 
 use crate::client::Client;
-use crate::metrics::Metrics;
 use crate::problem::{self, Problem, ProblemType};
 use crate::route::API_KEY;
 use crate::sabotage::{self, Sabotage};
-use crate::trace::{TRACEPARENT, TraceContext};
+use crate::trace::TRACEPARENT;
+use crate::watch::{Answered, UnderWay, Watch, known};
 
 /// Names a request, in answers and log lines.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Names the route of a request that no route takes.
-const UNMATCHED: &str = "unmatched";
+const NO_ROUTE: &str = "none";
 /// Answers below this are not worth compressing.
 const COMPRESS_ABOVE: u64 = 1_024;
 /// How long a browser may remember what CORS allows.
@@ -57,8 +57,8 @@ pub struct Layers {
     pub max_body_bytes: usize,
     /// Write a log line for each request? Failures are always written.
     pub access_log: bool,
-    /// Where requests are counted.
-    pub metrics: Arc<Metrics>,
+    /// Who is told of requests.
+    pub watch: Arc<dyn Watch>,
 }
 
 impl Layers {
@@ -108,25 +108,28 @@ async fn observe(State(layers): State<Arc<Layers>>, mut request: Request, next: 
     let begin = Instant::now();
     let id = request_id(request.headers());
     let parent = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok()?.parse().ok());
-    let trace: TraceContext = parent.map_or_else(TraceContext::root, TraceContext::child);
-    request.extensions_mut().insert(RequestId(id.clone()));
-    request.extensions_mut().insert(trace);
     let method = request.method().clone();
     let client = request.extensions().get::<Client>().copied();
     let path = request.extensions().get::<MatchedPath>().cloned();
-    let route = path.as_ref().map_or(UNMATCHED, MatchedPath::as_str);
-    let span =
-        tracing::info_span!("request", %method, route, trace = %trace, id = id.to_str().unwrap_or_default());
-    let in_flight = layers.metrics.begin();
+    let route = path.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+    let span = tracing::info_span!(
+        "request", %method, route, trace = tracing::field::Empty, id = id.to_str().unwrap_or_default()
+    );
+    let trace = layers.watch.began(&span, parent);
+    span.record("trace", tracing::field::display(trace));
+    request.extensions_mut().insert(RequestId(id.clone()));
+    request.extensions_mut().insert(trace);
+    let under_way = UnderWay(&*layers.watch);
     let mut response = next.run(request).instrument(span.clone()).await;
     if response.status().is_client_error() || response.status().is_server_error() {
         response = shaped(response).await;
     }
     let status = response.status();
     finish(response.headers_mut(), id, client.is_some_and(|client| client.secure));
-    drop(in_flight);
+    drop(under_way);
     let took = begin.elapsed();
-    layers.metrics.answered(&method, route, status, took);
+    let problem = response.extensions().get::<&'static ProblemType>().map(|kind| kind.name);
+    layers.watch.answered(Answered { route, method: known(&method), status, problem, took });
     let _entered = span.enter();
     let (status, micros) = (status.as_u16(), took.as_micros());
     let address = client.map(|client| tracing::field::display(client.address));

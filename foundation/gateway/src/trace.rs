@@ -19,8 +19,18 @@ pub struct TraceContext {
 }
 
 impl TraceContext {
+    /// A place with these ids, which are not zero.
+    pub fn new(trace: u128, span: u64, sampled: bool) -> Self {
+        Self { trace, span, sampled }
+    }
+
+    /// The ids of trace and span, and whether the trace is recorded.
+    pub fn ids(self) -> (u128, u64, bool) {
+        (self.trace, self.span, self.sampled)
+    }
+
     /// A new trace.
-    pub(crate) fn root() -> Self {
+    pub fn root() -> Self {
         Self { trace: fastrand::u128(1..), span: fastrand::u64(1..), sampled: false }
     }
 

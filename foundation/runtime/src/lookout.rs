@@ -167,7 +167,8 @@ mod tests {
     fn what_is_lost_now_and_then_is_forgiven() {
         let mut lookout = Lookout::new(LONG);
         let start = Instant::now();
-        let crowded = (1..100).any(|second| lookout.is_crowded(CROWDED / 2, start + Duration::from_secs(second)));
+        let crowded =
+            (1..100).any(|second| lookout.is_crowded(CROWDED / 2, start + Duration::from_secs(second)));
         assert!(!crowded);
         assert!(lookout.is_crowded(CROWDED, start + Duration::from_secs(99)));
     }

@@ -1,26 +1,19 @@
-//! Requests: how many, with which status, how long, and how many at this moment.
+//! Requests: how many, with which status, refused why, how long, and how many at this moment.
 
-use std::time::Instant;
-
-use axum::Router;
-use axum::extract::{MatchedPath, Request};
-use axum::http::Method;
-use axum::middleware::{Next, from_fn};
-use axum::response::Response;
+use decalog_gateway::trace::TraceContext;
+use decalog_gateway::watch::{Answered, Watch};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Unit;
+use tracing::Span;
 
 use crate::{Metrics, times};
 
-/// The route of requests that no route takes.
-const NO_ROUTE: &str = "none";
-
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Answered {
+struct Status {
     route: String,
     method: &'static str,
     status: u16,
@@ -31,12 +24,24 @@ struct Route {
     route: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Refused {
+    problem: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TurnedAway {
+    why: &'static str,
+}
+
 /// Counts requests.
 #[derive(Clone, Debug)]
 pub struct Requests {
-    answered: Family<Answered, Counter>,
+    answered: Family<Status, Counter>,
     duration: Family<Route, Histogram, fn() -> Histogram>,
     in_flight: Gauge,
+    refused: Family<Refused, Counter>,
+    turned_away: Family<TurnedAway, Counter>,
 }
 
 impl Requests {
@@ -46,6 +51,8 @@ impl Requests {
             answered: Family::default(),
             duration: Family::new_with_constructor(times),
             in_flight: Gauge::default(),
+            refused: Family::default(),
+            turned_away: Family::default(),
         };
         metrics.register(|registry| {
             registry.register("http_requests", "Requests answered", requests.answered.clone());
@@ -56,115 +63,101 @@ impl Requests {
                 requests.duration.clone(),
             );
             registry.register("http_requests_in_flight", "Requests under way", requests.in_flight.clone());
+            registry.register("http_refusals", "Refusals, by the problem's name", requests.refused.clone());
+            registry.register(
+                "http_connections_turned_away",
+                "Connections that ended before a request",
+                requests.turned_away.clone(),
+            );
         });
         requests
     }
-
-    /// The router with every request counted, those that no route takes among them.
-    pub fn count(self, router: Router) -> Router {
-        router.layer(from_fn(move |request: Request, next: Next| {
-            let requests = self.clone();
-            async move { requests.pass(request, next).await }
-        }))
-    }
-
-    async fn pass(&self, request: Request, next: Next) -> Response {
-        let route =
-            request.extensions().get::<MatchedPath>().map_or(NO_ROUTE, MatchedPath::as_str).to_owned();
-        let method = known(request.method());
-        let _under_way = UnderWay::new(&self.in_flight);
-        let began = Instant::now();
-        let response = next.run(request).await;
-        let took = began.elapsed().as_secs_f64();
-        let status = response.status().as_u16();
-        self.duration.get_or_create(&Route { route: route.clone() }).observe(took);
-        self.answered.get_or_create(&Answered { route, method, status }).inc();
-        response
-    }
 }
 
-/// A request under way; one whose client goes away is not under way either.
-struct UnderWay<'a>(&'a Gauge);
-
-impl<'a> UnderWay<'a> {
-    fn new(gauge: &'a Gauge) -> Self {
-        gauge.inc();
-        Self(gauge)
+impl Watch for Requests {
+    fn began(&self, span: &Span, parent: Option<TraceContext>) -> TraceContext {
+        self.in_flight.inc();
+        ().began(span, parent)
     }
-}
 
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        self.0.dec();
+    fn ended(&self) {
+        self.in_flight.dec();
     }
-}
 
-/// The methods there are; a client may invent others.
-fn known(method: &Method) -> &'static str {
-    match method.as_str() {
-        "GET" => "GET",
-        "HEAD" => "HEAD",
-        "POST" => "POST",
-        "PUT" => "PUT",
-        "PATCH" => "PATCH",
-        "DELETE" => "DELETE",
-        "OPTIONS" => "OPTIONS",
-        _ => "other",
+    fn turned_away(&self, why: &'static str) {
+        self.turned_away.get_or_create(&TurnedAway { why }).inc();
+    }
+
+    fn answered(&self, answered: Answered<'_>) {
+        let Answered { route, method, status, problem, took } = answered;
+        let route = route.to_owned();
+        self.duration.get_or_create(&Route { route: route.clone() }).observe(took.as_secs_f64());
+        self.answered.get_or_create(&Status { route, method, status: status.as_u16() }).inc();
+        if let Some(problem) = problem {
+            self.refused.get_or_create(&Refused { problem }).inc();
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use axum::Router;
     use axum::body::Body;
-    use axum::http::StatusCode;
-    use axum::routing::get;
+    use axum::http::{Method, Request, StatusCode};
+    use decalog_gateway::access::Access;
+    use decalog_gateway::layers::Layers;
+    use decalog_gateway::route::{Gate, Routes, front};
     use tower::ServiceExt;
 
     use super::*;
 
-    async fn call(router: &Router, method: &str, path: &str) {
-        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
-        router.clone().oneshot(request).await.unwrap();
+    fn door(metrics: &Metrics) -> Router {
+        let routes = Routes::<()>::new()
+            .route(Method::GET, "/pots/{pot}", Access::Public, async || StatusCode::IM_A_TEAPOT)
+            .route(Method::GET, "/own", Access::Signed, async || "mine")
+            .route(Method::GET, "/never", Access::Public, std::future::pending::<()>);
+        let watch = Arc::new(Requests::new(metrics));
+        Layers { cors_origins: Vec::new(), max_body_bytes: 1, access_log: false, watch }
+            .around(front([routes.guarded((), &Gate::closed())]))
+    }
+
+    fn request(method: &str, path: &str) -> Request<Body> {
+        Request::builder().method(method).uri(path).body(Body::empty()).unwrap()
     }
 
     #[tokio::test]
     async fn requests_are_counted_by_template_method_and_status() {
         let metrics = Metrics::new("1");
-        let handler = async || StatusCode::IM_A_TEAPOT;
-        let router = Router::new().route("/pots/{pot}", get(handler));
-        let router = Requests::new(&metrics).count(router);
+        let door = door(&metrics);
+        let call = async |method: &str, path: &str| {
+            door.clone().oneshot(request(method, path)).await.unwrap();
+        };
         for pot in 0..50 {
-            call(&router, "GET", &format!("/pots/{pot}")).await;
-            call(&router, "GET", &format!("/nowhere/{pot}")).await;
-            call(&router, &format!("VERB{pot}"), "/pots/1").await;
+            call("GET", &format!("/pots/{pot}")).await;
+            call("GET", &format!("/nowhere/{pot}")).await;
+            call(&format!("VERB{pot}"), "/pots/1").await;
         }
+        call("GET", "/own").await;
         let text = metrics.text();
         let counts: Vec<_> =
             text.lines().filter(|line| line.starts_with("decalog_http_requests_total")).collect();
-        assert_eq!(counts.len(), 3, "strangers make no labels: {counts:#?}");
-        let has = |labels: &str, count: u32| {
-            assert!(
-                text.contains(&format!("decalog_http_requests_total{{{labels}}} {count}\n")),
-                "{labels} in {text}"
-            );
-        };
-        has("route=\"/pots/{pot}\",method=\"GET\",status=\"418\"", 50);
-        has("route=\"none\",method=\"GET\",status=\"404\"", 50);
-        has("route=\"/pots/{pot}\",method=\"other\",status=\"405\"", 50);
-        assert!(
-            text.contains("decalog_http_request_duration_seconds_count{route=\"/pots/{pot}\"} 100\n"),
-            "{text}"
-        );
-        assert!(text.contains("decalog_http_requests_in_flight 0\n"));
+        assert_eq!(counts.len(), 4, "strangers make no labels: {counts:#?}");
+        let has = |line: &str| assert!(text.contains(&format!("decalog_http_{line}\n")), "{line} in {text}");
+        has("requests_total{route=\"/pots/{pot}\",method=\"GET\",status=\"418\"} 50");
+        has("requests_total{route=\"none\",method=\"GET\",status=\"404\"} 50");
+        has("requests_total{route=\"/pots/{pot}\",method=\"other\",status=\"405\"} 50");
+        has("request_duration_seconds_count{route=\"/pots/{pot}\"} 100");
+        has("refusals_total{problem=\"credential-required\"} 1");
+        has("refusals_total{problem=\"not-found\"} 50");
+        has("requests_in_flight 0");
     }
 
     #[tokio::test]
     async fn a_request_is_under_way_until_it_is_answered_or_given_up() {
         let metrics = Metrics::new("1");
-        let router = Router::new().route("/", get(std::future::pending::<()>));
-        let router = Requests::new(&metrics).count(router);
-        let request = Request::builder().uri("/").body(Body::empty()).unwrap();
-        let mut waiting = Box::pin(router.oneshot(request));
+        let mut waiting = Box::pin(door(&metrics).oneshot(request("GET", "/never")));
         assert!(
             std::future::poll_fn(|cx| std::task::Poll::Ready(waiting.as_mut().poll(cx))).await.is_pending()
         );

@@ -24,6 +24,13 @@ pub enum Command {
         /// The connection.
         connection: ConnectionId,
     },
+    /// Log a session out in order: its logon no longer counts. Ignored unless it is logged on with this connection.
+    FixLogOut {
+        /// Its session.
+        session: SessionId,
+        /// The connection.
+        connection: ConnectionId,
+    },
     /// The gateway came up anew: every connection of the one before is gone.
     GatewayStarted,
     /// Lists an instrument, or changes it.
@@ -95,10 +102,8 @@ pub struct SessionSetup {
     pub their_comp_id: String,
     /// Whom it trades for; an order that names no account is the first one's.
     pub accounts: Vec<AccountName>,
-    /// Username (553), if the session asks for credentials.
+    /// The account (Username, 553) that must log on to it, if credentials are asked for. The edge checks them.
     pub username: Option<String>,
-    /// The password's argon2id hash as a PHC string, if the session asks for credentials. The edge checks it.
-    pub password_hash: Option<String>,
     /// The longest heartbeat interval it may ask for, in seconds.
     pub heartbeat_max_s: u32,
     /// How far SendingTime (52) may lie from the exchange's clock, in seconds; `None` does not look.

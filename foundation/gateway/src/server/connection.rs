@@ -54,8 +54,15 @@ pub(super) async fn serve(
     };
     let opened = match opened {
         Ok(Ok(opened)) => opened,
-        Ok(Err(error)) => return tracing::debug!(%peer, %error, "connection ended before a request"),
+        Ok(Err(error)) => {
+            settings.watch.turned_away(match error.kind() {
+                io::ErrorKind::QuotaExceeded => "too-many-connections-of-address",
+                _ => "did-not-open",
+            });
+            return tracing::debug!(%peer, %error, "connection ended before a request");
+        }
         Err(_) => {
+            settings.watch.turned_away("too-slow");
             return tracing::debug!(%peer, "connection cut off: it did not open within the head timeout");
         }
     };

@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 
 use crate::client::{self, Proxies};
 use crate::tls::Tls;
+use crate::watch::Watch;
 
 /// How long to wait when the system refuses a connection (no file descriptors, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -49,6 +50,8 @@ pub struct Settings {
     pub proxies: Proxies,
     /// TLS, or plain text.
     pub tls: Option<Arc<Tls>>,
+    /// Who is told of connections that are turned away.
+    pub watch: Arc<dyn Watch>,
 }
 
 impl Default for Settings {
@@ -64,6 +67,7 @@ impl Default for Settings {
             drain: Duration::from_secs(2),
             proxies: Proxies::default(),
             tls: None,
+            watch: Arc::new(()),
         }
     }
 }
@@ -104,7 +108,10 @@ impl Listener {
                         connections
                             .spawn(connection::serve(stream, peer, router, settings, slots, place, stop));
                     }
-                    Err(_) => tracing::warn!(%peer, "HTTP connection closed: http.max_connections are open"),
+                    Err(_) => {
+                        self.settings.watch.turned_away("too-many-connections");
+                        tracing::warn!(%peer, "HTTP connection closed: http.max_connections are open");
+                    }
                 },
                 Err(error) => {
                     tracing::warn!(%error, "HTTP accept failed");

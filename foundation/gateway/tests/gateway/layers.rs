@@ -1,5 +1,7 @@
 //! What every route gets without asking.
 
+use std::sync::Arc;
+
 use axum::body::{Body, to_bytes};
 use axum::extract::Json;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
@@ -7,7 +9,6 @@ use axum::{Extension, Router};
 use decalog_gateway::access::Access;
 use decalog_gateway::client::Client;
 use decalog_gateway::layers::Layers;
-use decalog_gateway::metrics::Metrics;
 use decalog_gateway::route::{Gate, Routes, front};
 use decalog_gateway::trace::TraceContext;
 use serde_json::Value;
@@ -29,7 +30,7 @@ fn door(origins: &[&str]) -> Router {
             trace.to_string()
         });
     let cors_origins = origins.iter().map(|origin| origin.parse().unwrap()).collect();
-    Layers { cors_origins, max_body_bytes: 1_000, access_log: true, metrics: Metrics::new() }
+    Layers { cors_origins, max_body_bytes: 1_000, access_log: true, watch: Arc::new(()) }
         .around(front([routes.guarded((), &Gate::closed())]))
 }
 

@@ -1,6 +1,7 @@
 //! The edge: where secrets are made and compared, tokens signed and checked, and HTTP is spoken.
 
 mod authenticator;
+mod direct;
 mod failures;
 mod keys;
 mod logon;

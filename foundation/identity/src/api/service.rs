@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use decalog_gateway::access::Authenticator;
+use decalog_gateway::access::{Authenticator, Logons};
 use decalog_log::{Log, PartitionId};
 use decalog_runtime::bucket::bucket_of;
 use decalog_runtime::clock::Clock;
@@ -18,6 +18,7 @@ use decalog_seal::KeyRing;
 use tokio::sync::{mpsc, watch};
 
 use super::authenticator::Doorkeeper;
+use super::direct::Direct;
 use super::failures::Failures;
 use super::keys::Keys;
 use super::logon::Passwords;
@@ -88,6 +89,8 @@ pub struct Settings {
     pub password_checks: usize,
     /// Password checks that may wait.
     pub password_queue: usize,
+    /// Accounts that are opened when nobody has their names.
+    pub accounts: Vec<OpenAccount>,
 }
 
 /// Why something is not done.
@@ -219,6 +222,7 @@ impl Identity {
         identity.install()?;
         identity.look_after_keys().map_err(|source| Failure::Keys { path: plan.keys, source })?;
         let first = identity.first_account()?;
+        identity.open_declared()?;
         tokio::spawn(rounds(Arc::downgrade(&identity)));
         Ok((identity, first))
     }
@@ -226,6 +230,11 @@ impl Identity {
     /// Whom the gateway asks.
     pub fn authenticator(&self) -> Arc<dyn Authenticator> {
         self.doorkeeper.clone()
+    }
+
+    /// Who lets people in over protocols that have no tokens. Must be called inside the Tokio runtime.
+    pub fn logons(self: &Arc<Self>) -> Arc<dyn Logons> {
+        Arc::new(Direct::new(Arc::clone(self)))
     }
 
     /// What is wrong with the partition, if anything.
@@ -336,6 +345,18 @@ impl Identity {
         let roles = ["admin".to_owned()].into();
         self.tell("admin", OpenAccount { name, password, roles, service: false })?;
         Ok(Some(first))
+    }
+
+    /// Opens the accounts of the settings whose names nobody has; one that there is stays as it is.
+    fn open_declared(&self) -> Result<(), Trouble> {
+        for account in &self.settings.accounts {
+            let name = account.name.clone();
+            let known = self.partition.read_blocking(0, move |state| state.account_named(&name).is_some());
+            if !known?.value {
+                self.tell(&account.name, account.clone())?;
+            }
+        }
+        Ok(())
     }
 
     /// Makes the next signing key when it is time, and forgets those that are trusted no more.

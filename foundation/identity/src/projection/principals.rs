@@ -1,6 +1,7 @@
 //! Who may what at this moment: what a token or API key is checked against, without asking the state.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use decalog_gateway::access::{Principal, Scopes as Held};
@@ -52,7 +53,10 @@ pub struct Picture {
 
 /// The picture behind its lock. Nothing on the apply thread takes it.
 #[derive(Debug, Default)]
-pub struct Principals(RwLock<Picture>);
+pub struct Principals {
+    picture: RwLock<Picture>,
+    changes: AtomicU64,
+}
 
 impl Principals {
     /// The picture of a state.
@@ -77,17 +81,23 @@ impl Principals {
         for (kid, key) in state.signing_keys() {
             picture.trust(kid, &key.public.0, key.signs_from, key.trusted_until);
         }
-        Principals(RwLock::new(picture))
+        Principals { picture: RwLock::new(picture), changes: AtomicU64::new(0) }
     }
 
     /// Looks at the picture.
     pub fn look(&self) -> RwLockReadGuard<'_, Picture> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.picture.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes an event in.
     pub fn apply(&self, event: &Event) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).apply(event);
+        self.picture.write().unwrap_or_else(PoisonError::into_inner).apply(event);
+        self.changes.fetch_add(1, Ordering::Release);
+    }
+
+    /// How often the picture has changed: whoever looked at this number before knows whether to look again.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
     }
 }
 

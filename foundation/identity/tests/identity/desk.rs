@@ -89,6 +89,7 @@ pub(crate) fn settings() -> Settings {
         open_registration: true,
         password_checks: 2,
         password_queue: 64,
+        accounts: Vec::new(),
     }
 }
 

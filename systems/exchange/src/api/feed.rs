@@ -9,20 +9,23 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::http::{HeaderValue, header};
 use axum::response::Response;
+use decalog_gateway::problem::{Problem, UPGRADE_REQUIRED};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::rest::problem::{Kind, Problem};
 use super::rest::wire::{Book, FeedMessage};
-use super::rest::{Context, Symbol, find};
+use super::rest::{Context, Symbol, TOO_MANY_SUBSCRIBERS, find};
 use crate::projection::market::Market;
 
 /// How long one message may take to leave before the subscriber counts as gone.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often an idle subscriber is pinged, so that half-open connections end.
 const PING_EVERY: Duration = Duration::from_secs(20);
+/// When somebody who found no place may try again.
+const AGAIN: Duration = Duration::from_secs(1);
 /// Clients have nothing to say; a larger message than this ends the connection.
 const MAX_INBOUND_BYTES: usize = 1_024;
 
@@ -47,13 +50,15 @@ pub(crate) async fn follow(
 ) -> Result<Response, Problem> {
     let symbol = find(&context.market, symbol)?.instrument.symbol.to_string();
     let upgrade = upgrade.map_err(|_| {
-        Problem::new(Kind::UpgradeRequired, "this is a WebSocket: connect with ws:// and the same path")
+        UPGRADE_REQUIRED
+            .because("this is a WebSocket: connect with ws:// and the same path")
+            .with_header(header::UPGRADE, HeaderValue::from_static("websocket"))
+            .with_header(header::CONNECTION, HeaderValue::from_static("upgrade"))
     })?;
     let permit = Arc::clone(&context.feed.subscribers).try_acquire_owned().map_err(|_| {
-        Problem::new(
-            Kind::TooManySubscribers,
-            "as many follow the feed as may; try again later, or poll the book",
-        )
+        TOO_MANY_SUBSCRIBERS
+            .because("as many follow the feed as may; try again later, or poll the book")
+            .retry_after(AGAIN)
     })?;
     let upgrade = upgrade.max_message_size(MAX_INBOUND_BYTES).max_frame_size(MAX_INBOUND_BYTES);
     Ok(upgrade.on_upgrade(move |socket| serve(socket, context.market, symbol, permit)))

@@ -1,6 +1,5 @@
 //! The exchange's doors: FIX for participants, REST and WebSocket for people and pages.
 
-pub use decalog_identity::password as credentials;
 pub mod feed;
 pub mod fix;
 pub mod rest;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use decalog_gateway::access::Logons;
 use decalog_log::{Log, PartitionId};
 use decalog_runtime::store::Store;
 use decalog_runtime::{
@@ -45,6 +46,8 @@ pub struct Plan {
     pub fix: Options,
     /// The public market data's bounds.
     pub public: Public,
+    /// Who checks the credentials of FIX sessions.
+    pub logons: Arc<dyn Logons>,
     /// What each unit shall have, by number from 0 on.
     pub units: Vec<Wanted>,
     /// Who is told what the units apply.
@@ -147,13 +150,8 @@ impl Exchange {
         for (partition, from) in followers {
             follow(&partition, from, Arc::clone(&market))?;
         }
-        let partitions: Vec<_> = system.partitions().to_vec();
-        let context = rest::Context {
-            market,
-            feed: feed::Bounds::new(plan.public.max_subscribers),
-            trouble: Arc::new(move || partitions.iter().find_map(trouble)),
-        };
-        Ok(Self { gateway: Gateway::new(plan.fix, &wiring, sessions), system, context })
+        let context = rest::Context { market, feed: feed::Bounds::new(plan.public.max_subscribers) };
+        Ok(Self { gateway: Gateway::new(plan.fix, plan.logons, &wiring, sessions), system, context })
     }
 
     /// The FIX door: give it what a listener accepts.
@@ -161,9 +159,15 @@ impl Exchange {
         Arc::clone(&self.gateway)
     }
 
-    /// The REST and WebSocket routes.
-    pub fn router(&self) -> axum::Router {
-        rest::router(self.context.clone())
+    /// What the handlers of [`rest::routes`] share.
+    pub fn context(&self) -> rest::Context {
+        self.context.clone()
+    }
+
+    /// Asks, whenever called, why some unit takes no orders, if so.
+    pub fn trouble(&self) -> impl Fn() -> Option<String> + Send + Sync + 'static {
+        let partitions = self.system.partitions().to_vec();
+        move || partitions.iter().find_map(trouble)
     }
 
     /// Asks, whenever called, where the units stand.

@@ -109,7 +109,6 @@ mod tests {
             their_comp_id: comp_id.to_owned(),
             accounts: vec![AccountName::new("A").unwrap()],
             username: None,
-            password_hash: None,
             heartbeat_max_s: 60,
             reset_on_logon: false,
             sending_time_tolerance_s: Some(120),

@@ -25,6 +25,7 @@ mod kind {
     pub(super) const FIX: u16 = 4;
     pub(super) const FIX_DISCONNECTED: u16 = 5;
     pub(super) const GATEWAY_STARTED: u16 = 6;
+    pub(super) const FIX_LOG_OUT: u16 = 7;
     pub(super) const INSTALL_INSTRUMENT: u16 = 16;
     pub(super) const OPEN_ACCOUNT: u16 = 17;
     pub(super) const INSTALL_SESSION: u16 = 18;
@@ -86,8 +87,9 @@ struct ReplaceForm {
     order_id: U64,
 }
 
+/// A session with the connection that is meant.
 #[derive(Serialize, Deserialize)]
-struct FixDisconnected {
+struct FixConnection {
     session: SessionId,
     connection: ConnectionId,
 }
@@ -113,6 +115,7 @@ impl Wire for Command {
         let kind = match self {
             Command::Fix(message) => fix_kind(&message.inbound),
             Command::FixDisconnected { .. } => kind::FIX_DISCONNECTED,
+            Command::FixLogOut { .. } => kind::FIX_LOG_OUT,
             Command::GatewayStarted => kind::GATEWAY_STARTED,
             Command::InstallInstrument(_) => kind::INSTALL_INSTRUMENT,
             Command::OpenAccount { .. } => kind::OPEN_ACCOUNT,
@@ -126,8 +129,8 @@ impl Wire for Command {
     fn encode(&self, _rules: u32, out: &mut Vec<u8>) {
         match self {
             Command::Fix(message) => encode_fix(message, out),
-            Command::FixDisconnected { session, connection } => {
-                pack(&FixDisconnected { session: *session, connection: *connection }, out);
+            Command::FixDisconnected { session, connection } | Command::FixLogOut { session, connection } => {
+                pack(&FixConnection { session: *session, connection: *connection }, out);
             }
             Command::GatewayStarted => {}
             Command::InstallInstrument(instrument) => pack(instrument, out),
@@ -148,8 +151,12 @@ impl Wire for Command {
             }
             (kind::FIX, 1) => Command::Fix(body.unpack_rest()?),
             (kind::FIX_DISCONNECTED, 1) => {
-                let FixDisconnected { session, connection } = body.unpack_rest()?;
+                let FixConnection { session, connection } = body.unpack_rest()?;
                 Command::FixDisconnected { session, connection }
+            }
+            (kind::FIX_LOG_OUT, 1) => {
+                let FixConnection { session, connection } = body.unpack_rest()?;
+                Command::FixLogOut { session, connection }
             }
             (kind::GATEWAY_STARTED, 1) => Command::GatewayStarted,
             (kind::INSTALL_INSTRUMENT, 1) => Command::InstallInstrument(body.unpack_rest::<Instrument>()?),

@@ -123,6 +123,10 @@ impl StateMachine for Unit {
                 self.disconnected(session, connection);
                 Reply::Done
             }
+            Command::FixLogOut { session, connection } => {
+                self.log_out(turn, session, connection);
+                Reply::Done
+            }
             Command::GatewayStarted => {
                 self.gateway_started();
                 Reply::Done

@@ -304,6 +304,19 @@ impl Unit {
         }
     }
 
+    /// Ends a session in order, because its logon no longer counts.
+    pub(super) fn log_out(&mut self, turn: &mut Turn<'_>, session: SessionId, connection: ConnectionId) {
+        let Some(index) = self.sessions.by_id.get(&session).copied() else { return };
+        if self.sessions.get(index).fix.connection() != Some(connection) {
+            return;
+        }
+        let now = time::Timestamp(turn.time);
+        let mut delivered = std::mem::take(&mut self.delivered);
+        let (fix, mut decisions) = self.sessions.touch(index).driven(turn, &mut delivered);
+        fix.logout(now, Some("The logon was revoked".into()), &mut decisions);
+        self.delivered = delivered;
+    }
+
     /// Every connection is gone.
     pub(super) fn gateway_started(&mut self) {
         for index in self.sessions.indexes() {

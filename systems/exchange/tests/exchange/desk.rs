@@ -70,7 +70,6 @@ pub(crate) fn session(id: SessionId, their: &str, accounts: &[&str]) -> SessionS
         their_comp_id: their.to_owned(),
         accounts: accounts.iter().map(|name| text(name)).collect(),
         username: None,
-        password_hash: None,
         heartbeat_max_s: 3600,
         sending_time_tolerance_s: Some(120),
         reset_on_logon: false,

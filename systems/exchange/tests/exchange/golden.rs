@@ -116,6 +116,7 @@ fn commands_have_the_bytes_they_were_released_with() {
         ("wrong-comp-id", fix(Body::WrongCompId)),
         ("no-seq-num", fix(Body::NoSeqNum)),
         ("fix-disconnected", Command::FixDisconnected { session: BOB, connection: ConnectionId(9) }),
+        ("fix-log-out", Command::FixLogOut { session: BOB, connection: ConnectionId(9) }),
         ("gateway-started", Command::GatewayStarted),
         ("install-instrument", Command::InstallInstrument(instrument("ACME"))),
         ("open-account", Command::OpenAccount { name: text("ALICE") }),

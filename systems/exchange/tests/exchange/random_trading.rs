@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use decalog_exchange::command::{
-    Command, ConnectionId, FixMessage, Inbound, Instrument, MarketDataRequest, NewOrder, OrderStatus,
-    Refusal, ReplaceOrder, Reply, Request, SecurityListRequest, SessionSetup, TradingStatus,
+    CancelOrder, Command, ConnectionId, FixMessage, Inbound, Instrument, MarketDataRequest, NewOrder,
+    OrderStatus, Refusal, ReplaceOrder, Reply, Request, SecurityListRequest, SessionSetup, TradingStatus,
 };
 use decalog_exchange::value::{OrdType, SessionId, Side, TimeInForce};
 use decalog_fix::session::{Body, Logon};
@@ -74,6 +74,7 @@ impl Trading {
         match connection {
             Some(connection) if random.u8(0..60) > 0 => self.fix(state, session, connection, body),
             Some(connection) if random.bool() => Command::FixDisconnected { session, connection },
+            Some(connection) if random.bool() => Command::FixLogOut { session, connection },
             _ => {
                 self.connections += 1;
                 let connection = ConnectionId(random.u64(1..) | 1);
@@ -110,6 +111,17 @@ impl Trading {
                 let order = bad_order(random, &id);
                 let replace = ReplaceOrder { order, orig_cl_ord_id: text(&target.name), order_id: None };
                 return (target.session, Some(Request::Replace(replace)));
+            }
+            13 if !state.oracle.orders.is_empty() => {
+                // A ClOrdID that its own session has used.
+                let target = &state.oracle.orders[random.usize(..state.oracle.orders.len())];
+                if random.bool() {
+                    return (target.session, Some(Request::NewOrder(buy(&target.name, "10", "100.00"))));
+                }
+                let (cl_ord_id, orig_cl_ord_id) = (text(&target.name), text(&target.name));
+                let (symbol, side) = (text("ACME"), Side::Buy);
+                let cancel = CancelOrder { cl_ord_id, orig_cl_ord_id, order_id: None, symbol, side };
+                return (target.session, Some(Request::Cancel(cancel)));
             }
             _ => {
                 let (session, request) = random_request(random, self.count, &state.oracle);
@@ -246,6 +258,7 @@ impl Scenario for Trading {
         match command {
             Command::Fix(_) => "fix",
             Command::FixDisconnected { .. } => "fix-disconnected",
+            Command::FixLogOut { .. } => "fix-log-out",
             Command::GatewayStarted => "gateway-started",
             Command::InstallInstrument(_) => "install-instrument",
             Command::OpenAccount { .. } => "open-account",

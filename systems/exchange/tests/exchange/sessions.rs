@@ -91,6 +91,22 @@ fn a_stale_connection_changes_nothing() {
 }
 
 #[test]
+fn a_session_whose_logon_was_revoked_is_logged_out_and_nobody_elses() {
+    let mut desk = Desk::logged_on();
+    let (alice, stale) = (desk.connection(ALICE).unwrap(), ConnectionId(99));
+    let (_, events) = desk.submit(Command::FixLogOut { session: ALICE, connection: stale });
+    assert!(events.is_empty(), "an older connection's end is not the new one's");
+    let (_, events) = desk.submit(Command::FixLogOut { session: ALICE, connection: alice });
+    let said = |event: &Event| {
+        matches!(event, Event::Fix(outbound)
+        if outbound.session == ALICE && matches!(outbound.message, Message::Session(SessionMessage::Logout { .. })))
+    };
+    assert_eq!(events.iter().filter(|event| said(event)).count(), events.len());
+    assert_eq!(events.len(), 1);
+    assert!(desk.connection(BOB).is_some());
+}
+
+#[test]
 fn a_new_gateway_ends_every_connection_and_numbers_go_on() {
     let mut desk = Desk::logged_on();
     desk.place(ALICE, buy("a1", "10", "50.00"));

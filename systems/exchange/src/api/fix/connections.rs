@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use decalog_fix::session::ConnectionId;
+use decalog_gateway::access::Admission;
 
 use super::outbound::{Cut, Outbound};
 use super::peer::Peer;
@@ -16,6 +17,15 @@ pub(crate) struct Connection {
     pub(crate) peer: Arc<Peer>,
     /// Where messages for it go.
     pub(crate) outbound: Arc<Outbound>,
+    /// Who logged on, if credentials were asked for.
+    pub(crate) admission: Option<Box<dyn Admission>>,
+}
+
+impl Connection {
+    /// Whether whoever logged on may still trade.
+    pub(crate) fn may_trade(&self) -> bool {
+        self.admission.as_ref().is_none_or(|admission| admission.is_live())
+    }
 }
 
 /// The connections of one unit. Entries are put in by readers before the Logon is submitted and taken out when the

@@ -20,16 +20,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use decalog_fix::session::ConnectionId;
+use decalog_gateway::access::Logons;
 use decalog_runtime::{Observer, Partition};
 
 use self::connections::Connections;
 use self::observer::Writer;
 use self::peer::Peers;
 use self::shortage::Shortage;
-use crate::api::credentials::Workspace;
 use crate::command::SessionSetup;
 use crate::state::Unit;
-use decalog_identity::bulkhead::Bulkhead;
 
 /// The stack of a connection's thread: its buffers are on the heap.
 const STACK_BYTES: usize = 256 * 1024;
@@ -49,8 +48,6 @@ pub struct Options {
     pub outbound_bytes: usize,
     /// How long a reader may take nothing.
     pub send_timeout: Duration,
-    /// Passwords checked at the same time.
-    pub password_checks: usize,
     /// How long a reader looks out for the next message before it sleeps, while messages come that quickly.
     pub spin: Duration,
 }
@@ -99,7 +96,7 @@ pub struct Gateway {
     options: Options,
     doors: Vec<Door>,
     peers: Peers,
-    password_checks: Bulkhead<Workspace>,
+    logons: Arc<dyn Logons>,
     next_connection: AtomicU64,
     sockets: Mutex<Sockets>,
     ended: Condvar,
@@ -112,9 +109,11 @@ struct Sockets {
 }
 
 impl Gateway {
-    /// A door to running units, in the order of their numbers from 0 on, with the sessions that may log on to each.
+    /// A door to running units, in the order of their numbers from 0 on, with the sessions that may log on to each; `logons`
+    /// checks the credentials of those that must show some.
     pub fn new(
         options: Options,
+        logons: Arc<dyn Logons>,
         wiring: &Wiring,
         units: impl IntoIterator<Item = (Partition<Unit>, Vec<SessionSetup>)>,
     ) -> Arc<Self> {
@@ -136,7 +135,7 @@ impl Gateway {
             options,
             doors,
             peers,
-            password_checks: Bulkhead::new(options.password_checks),
+            logons,
             next_connection: AtomicU64::new(first_connection()),
             sockets: Mutex::default(),
             ended: Condvar::new(),

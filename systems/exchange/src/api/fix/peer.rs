@@ -17,8 +17,8 @@ pub(crate) struct Peer {
     pub(crate) session: SessionId,
     /// The two CompIDs.
     pub(crate) identity: Identity,
-    /// Username and the password's PHC string, if the session asks for credentials.
-    pub(crate) credentials: Option<(String, String)>,
+    /// The account that must log on, if the session asks for credentials.
+    pub(crate) username: Option<String>,
 }
 
 /// All counterparties.
@@ -32,8 +32,8 @@ impl Peers {
     pub(crate) fn add(&mut self, unit: usize, sessions: &[SessionSetup]) {
         for setup in sessions {
             let identity = Identity { ours: setup.our_comp_id.clone(), theirs: setup.their_comp_id.clone() };
-            let credentials = setup.username.clone().zip(setup.password_hash.clone());
-            let peer = Peer { unit, session: setup.id, identity: identity.clone(), credentials };
+            let username = setup.username.clone();
+            let peer = Peer { unit, session: setup.id, identity: identity.clone(), username };
             self.by_identity.insert(identity, Arc::new(peer));
         }
     }

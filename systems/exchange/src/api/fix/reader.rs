@@ -3,14 +3,16 @@
 //! Each connection has a thread that blocks on its socket: the shortest way from a packet to the partition's queue. When
 //! the queue is full the thread waits and does not read, so the client's own TCP stack makes it wait, in order.
 
+use std::convert::Infallible;
 use std::io::{ErrorKind, Read};
-use std::net::TcpStream;
+use std::net::{IpAddr, Ipv4Addr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use decalog_fix::codec::{Framed, Framer, Rules};
 use decalog_fix::guard::{Guard, Opening};
 use decalog_fix::session::{Body, ConnectionId, Inbound};
+use decalog_gateway::access::{Admission, Denied, Scope, Shown};
 use decalog_runtime::{Lookout, Origin, SubmitError};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, recv};
@@ -21,11 +23,14 @@ use super::outbound::Outbound;
 use super::peer::Peer;
 use super::shortage::turn_away;
 use super::{Door, Gateway};
-use crate::api::credentials;
 use crate::command::{Command, FixMessage, Request};
 
-/// How often a reader looks whether its connection was closed from here.
-const LOOK_UP: Duration = Duration::from_secs(2);
+/// The right to trade.
+const TRADE: Scope = Scope("exchange:trade");
+/// How often a reader looks whether its connection was closed from here, or its logon revoked.
+const LOOK_UP: Duration = Duration::from_millis(500);
+/// How long a peer may take to close once it was told.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// The first and the longest pause when the partition's queue is full.
 const PAUSES: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(5));
 
@@ -46,8 +51,12 @@ enum End {
     UnknownPeer,
     #[error("wrong username or password")]
     Credentials,
-    #[error("too many password checks wait")]
-    Busy,
+    #[error("credentials cannot be checked now")]
+    Unchecked,
+    #[error("{0} lacks the scope {TRADE}")]
+    MayNot(Arc<str>),
+    #[error("the logon was revoked or has expired")]
+    Revoked,
     #[error("{0}")]
     TooLarge(#[from] decalog_fix::codec::TooLarge),
     #[error("{0}")]
@@ -97,12 +106,15 @@ impl Reader {
             match self.framer.next_frame()? {
                 Some(Framed::Message(frame)) => {
                     let opening = self.guard.first(frame).map_err(|not| End::NotLogon(not.to_string()))?;
-                    let peer = Arc::clone(authenticate(gateway, &opening, left)?);
+                    let address =
+                        self.stream.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+                    let (peer, admission) = authenticate(gateway, &opening, address)?;
                     let inbound = opening.inbound();
                     self.stream.set_read_timeout(Some(LOOK_UP))?;
                     self.stream.set_write_timeout(Some(gateway.options.send_timeout))?;
                     let outbound = Outbound::new(self.stream.try_clone()?, gateway.options.outbound_bytes);
-                    let connection = Arc::new(Connection { id, peer, outbound });
+                    let peer = Arc::clone(peer);
+                    let connection = Arc::new(Connection { id, peer, outbound, admission });
                     return self.open(gateway, connection, inbound);
                 }
                 Some(Framed::Garbled(_)) => return Err(End::Garbled),
@@ -135,11 +147,14 @@ impl Reader {
     }
 
     /// Submits message after message until the connection ends.
-    fn run(&mut self, door: &Door, connection: &Connection) -> Result<std::convert::Infallible, End> {
+    fn run(&mut self, door: &Door, connection: &Connection) -> Result<Infallible, End> {
         loop {
             while let Some(framed) = self.framer.next_frame()? {
                 if connection.outbound.is_closed() {
-                    return self.drain();
+                    return self.drain(End::Closed);
+                }
+                if !connection.may_trade() {
+                    return self.log_out(door, connection);
                 }
                 let Framed::Message(frame) = framed else {
                     // The number it may have had stays missing, so the session asks for it again.
@@ -158,19 +173,35 @@ impl Reader {
                     if connection.outbound.is_closed() {
                         return Err(End::Closed);
                     }
+                    if !connection.may_trade() {
+                        return self.log_out(door, connection);
+                    }
                 }
                 filled => filled?,
             }
         }
     }
 
+    /// Ends the session in order; what the peer still asks for is not heard.
+    fn log_out(&mut self, door: &Door, connection: &Connection) -> Result<Infallible, End> {
+        let log_out = Command::FixLogOut { session: connection.peer.session, connection: connection.id };
+        submit(door, connection, &log_out, true)?;
+        self.drain(End::Revoked)
+    }
+
     /// Closed from here: what still comes is read and dropped until the peer closes too, so that the last words reach
     /// it. A socket that is closed with unread bytes would take them back.
-    fn drain(&mut self) -> Result<std::convert::Infallible, End> {
-        let deadline = Instant::now() + LOOK_UP;
+    fn drain(&mut self, end: End) -> Result<Infallible, End> {
+        let deadline = Instant::now() + FAREWELL;
         let mut nowhere = [0; 4096];
-        while Instant::now() < deadline && matches!(self.stream.read(&mut nowhere), Ok(1..)) {}
-        Err(End::Closed)
+        while Instant::now() < deadline {
+            match self.stream.read(&mut nowhere) {
+                Ok(1..) => {}
+                Err(error) if is_timeout(&error) => {}
+                _ => break,
+            }
+        }
+        Err(end)
     }
 
     fn fill(&mut self) -> Result<(), End> {
@@ -196,23 +227,30 @@ fn is_timeout(error: &std::io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
-/// Whose Logon it is, if its credentials are right.
+/// Whose Logon it is, if its credentials are right, and who was let in with them.
 fn authenticate<'g>(
     gateway: &'g Gateway,
     opening: &Opening<'_>,
-    patience: Duration,
-) -> Result<&'g Arc<Peer>, End> {
+    address: IpAddr,
+) -> Result<(&'g Arc<Peer>, Option<Box<dyn Admission>>), End> {
     let peer = gateway.peers.find(opening.sender, opening.target).ok_or(End::UnknownPeer)?;
-    let Some((username, hash)) = &peer.credentials else { return Ok(peer) };
+    let Some(username) = &peer.username else { return Ok((peer, None)) };
     let (given, password) = (opening.username.unwrap_or_default(), opening.password.unwrap_or_default());
-    // The password is checked for a wrong name too, so that the time taken does not tell which was wrong.
-    let verified =
-        gateway.password_checks.run(patience, |workspace| credentials::verify(password, hash, workspace));
-    match verified {
-        None => Err(End::Busy),
-        Some(true) if given == username => Ok(peer),
-        Some(_) => Err(End::Credentials),
+    // The credentials are checked for a wrong name too, so that the time taken does not tell which was wrong.
+    let agent = format!("FIX {}", opening.sender);
+    let admission = gateway.logons.log_on(Shown { name: given, password, agent: &agent, address });
+    let admission = admission.map_err(|denied| match denied {
+        Denied::Unknown | Denied::Expired | Denied::Revoked => End::Credentials,
+        Denied::Unavailable => End::Unchecked,
+    })?;
+    let principal = admission.principal();
+    if !given.eq_ignore_ascii_case(username) {
+        return Err(End::Credentials);
     }
+    if !principal.scopes.holds(TRADE) {
+        return Err(End::MayNot(Arc::clone(&principal.name)));
+    }
+    Ok((peer, Some(admission)))
 }
 
 fn message(connection: &Connection, inbound: Inbound<Request>) -> Command {

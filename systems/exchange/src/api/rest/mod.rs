@@ -1,26 +1,38 @@
-//! REST for people and pages: instruments, books, trades, and health. Read only: orders come in by FIX.
+//! REST for people and pages: instruments, books and trades. Read only: orders come in by FIX.
 //!
 //! Answers come from the projections, so a request never waits for the matching engine. Each carries the
 //! `Decalog-Offset` it saw, as `unit:offset` pairs (opaque to clients).
 
 pub mod openapi;
-pub mod problem;
 pub mod wire;
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
+use decalog_gateway::access::{Access, Scope};
+use decalog_gateway::problem::{INVALID_PARAMETER, Problem, ProblemType};
+use decalog_gateway::route::Routes;
 use serde::Deserialize;
 
-use self::problem::{Kind, Problem};
 use self::wire::{Book, Instruments, Trades};
 use super::feed;
 use crate::projection::market::{Listing, Market};
+
+/// The right to see market data, where it is not for everybody.
+pub const READ: Scope = Scope("exchange:read");
+
+/// 404: no such instrument.
+pub static UNKNOWN_INSTRUMENT: ProblemType =
+    ProblemType::new("unknown-instrument", "No such instrument", StatusCode::NOT_FOUND);
+/// 503: as many follow the live feed as may.
+pub static TOO_MANY_SUBSCRIBERS: ProblemType =
+    ProblemType::new("too-many-subscribers", "Too many subscribers", StatusCode::SERVICE_UNAVAILABLE);
+/// Every type that these routes answer with, beside the gateway's own.
+pub static PROBLEMS: &[&ProblemType] = &[&UNKNOWN_INSTRUMENT, &TOO_MANY_SUBSCRIBERS];
 
 /// Names the answer's place in the units' histories.
 const OFFSET_HEADER: HeaderName = HeaderName::from_static("decalog-offset");
@@ -35,26 +47,17 @@ pub struct Context {
     pub market: Arc<Market>,
     /// The live feed's bounds.
     pub feed: feed::Bounds,
-    /// Why the exchange is not ready, if it is not.
-    pub trouble: Arc<dyn Fn() -> Option<String> + Send + Sync>,
 }
 
-/// The REST and WebSocket routes of the exchange.
-pub fn router(context: Context) -> Router {
-    Router::new()
-        .route("/v1/instruments", get(instruments))
-        .route("/v1/instruments/{symbol}", get(instrument))
-        .route("/v1/instruments/{symbol}/book", get(book))
-        .route("/v1/instruments/{symbol}/trades", get(trades))
-        .route("/v1/instruments/{symbol}/feed", get(feed::follow))
-        .route("/openapi.json", get(|| async { Json(openapi::document()) }))
-        .route("/healthz", get(|| async { Json(serde_json::json!({ "status": "ok" })) }))
-        .route("/readyz", get(ready))
-        .fallback(|| async { Problem::new(Kind::NotFound, "see /openapi.json for the paths there are") })
-        .method_not_allowed_fallback(|| async {
-            Problem::new(Kind::MethodNotAllowed, "this path is read only: use GET; orders come in by FIX")
-        })
-        .with_state(context)
+/// The REST and WebSocket routes of the exchange, for everybody or for those with [`READ`].
+pub fn routes(public: bool) -> Routes<Context> {
+    let access = if public { Access::Public } else { Access::Scope(READ) };
+    Routes::new()
+        .route(Method::GET, "/v1/instruments", access, instruments)
+        .route(Method::GET, "/v1/instruments/{symbol}", access, instrument)
+        .route(Method::GET, "/v1/instruments/{symbol}/book", access, book)
+        .route(Method::GET, "/v1/instruments/{symbol}/trades", access, trades)
+        .route(Method::GET, "/v1/instruments/{symbol}/feed", access, feed::follow)
 }
 
 async fn instruments(State(context): State<Context>) -> Response {
@@ -89,13 +92,6 @@ async fn trades(
     Ok(answer(&context.market, Json(Trades { symbol: listing.instrument.symbol.to_string(), trades })))
 }
 
-async fn ready(State(context): State<Context>) -> Response {
-    match (context.trouble)() {
-        None => Json(serde_json::json!({ "status": "ready" })).into_response(),
-        Some(trouble) => Problem::new(Kind::Unavailable, trouble).into_response(),
-    }
-}
-
 /// The `{symbol}` of a path; bytes that are no UTF-8 name no instrument.
 pub(crate) type Symbol = Result<Path<String>, PathRejection>;
 
@@ -111,8 +107,7 @@ struct TradesQuery {
 
 pub(crate) fn find(market: &Market, symbol: Symbol) -> Result<&Listing, Problem> {
     let known = symbol.ok().and_then(|symbol| market.listing(&symbol.0));
-    known
-        .ok_or_else(|| Problem::new(Kind::UnknownInstrument, "see /v1/instruments for the symbols there are"))
+    known.ok_or_else(|| UNKNOWN_INSTRUMENT.because("see /v1/instruments for the symbols there are"))
 }
 
 fn limit(
@@ -120,9 +115,8 @@ fn limit(
     given: Result<Option<String>, QueryRejection>,
     default: usize,
 ) -> Result<usize, Problem> {
-    let refused = || {
-        Problem::new(Kind::InvalidParameter, format!("{name} must be a whole number from 1 to {LIMIT_MAX}"))
-    };
+    let refused =
+        || INVALID_PARAMETER.because(format!("{name} must be a whole number from 1 to {LIMIT_MAX}"));
     match given.map_err(|_| refused())? {
         None => Ok(default),
         Some(text) => match text.parse() {

@@ -1,72 +1,53 @@
-//! The OpenAPI 3.1 description of the REST door, written by hand; a test holds it against the routes and the JSON.
+//! What the OpenAPI description says of the REST door; a test holds it against the JSON.
 
+use decalog_gateway::openapi::{Description, object, operation, paths, refused, schema};
+use decalog_gateway::problem::{INVALID_PARAMETER, ProblemType, UPGRADE_REQUIRED};
 use serde_json::{Map, Value, json};
 
-use super::LIMIT_MAX;
-use super::problem::Kind;
+use super::{LIMIT_MAX, PROBLEMS, TOO_MANY_SUBSCRIBERS, UNKNOWN_INSTRUMENT};
 
-/// The description, as `/openapi.json` answers it.
-pub fn document() -> Value {
-    json!({
-        "openapi": "3.1.0",
-        "info": {
-            "title": "Decalog exchange",
-            "version": env!("CARGO_PKG_VERSION"),
-            "summary": "Public market data: instruments, books, trades and a live feed. Orders come in by FIX.",
-            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
-        },
-        "paths": paths(),
-        "components": { "schemas": schemas(), "headers": headers(), "responses": responses() },
-    })
+/// The exchange's part of the description.
+pub fn description() -> Description {
+    let unknown: &[&ProblemType] = &[&UNKNOWN_INSTRUMENT];
+    let limited: &[&ProblemType] = &[&UNKNOWN_INSTRUMENT, &INVALID_PARAMETER];
+    let followed: &[&ProblemType] = &[&UNKNOWN_INSTRUMENT, &UPGRADE_REQUIRED, &TOO_MANY_SUBSCRIBERS];
+    let opened =
+        json!({ "101": { "description": "The WebSocket is open; its messages are FeedMessage objects." } });
+    let mut follow = get("followInstrument", "The live feed", &[symbol()], opened, followed);
+    follow["get"]["description"] = "A WebSocket: a snapshot of the book, then every change with the next sequence number. \
+        Each text message is a FeedMessage. A subscriber that is too slow is closed with code 1013 and subscribes anew."
+        .into();
+    let depth = [symbol(), limit("depth", "Levels of each side", 20)];
+    let count = [symbol(), limit("limit", "How many", 100)];
+    let paths = paths([
+        ("/v1/instruments", get("listInstruments", "All instruments", &[], ok("Instruments"), &[])),
+        (
+            "/v1/instruments/{symbol}",
+            get("getInstrument", "One instrument", &[symbol()], ok("Instrument"), unknown),
+        ),
+        (
+            "/v1/instruments/{symbol}/book",
+            get("getBook", "The best levels of the book", &depth, ok("Book"), limited),
+        ),
+        (
+            "/v1/instruments/{symbol}/trades",
+            get("listTrades", "The latest trades, newest first", &count, ok("Trades"), limited),
+        ),
+        ("/v1/instruments/{symbol}/feed", follow),
+    ]);
+    Description { paths, schemas: schemas(), problems: PROBLEMS.to_vec() }
 }
 
-fn paths() -> Value {
-    json!({
-        "/v1/instruments": get("listInstruments", "All instruments", &[], ok("Instruments"), &[]),
-        "/v1/instruments/{symbol}":
-            get("getInstrument", "One instrument", &[symbol()], ok("Instrument"), &[Kind::UnknownInstrument]),
-        "/v1/instruments/{symbol}/book": get(
-            "getBook",
-            "The best levels of the book",
-            &[symbol(), limit("depth", "Levels of each side", 20)],
-            ok("Book"),
-            &[Kind::UnknownInstrument, Kind::InvalidParameter],
-        ),
-        "/v1/instruments/{symbol}/trades": get(
-            "listTrades",
-            "The latest trades, newest first",
-            &[symbol(), limit("limit", "How many", 100)],
-            ok("Trades"),
-            &[Kind::UnknownInstrument, Kind::InvalidParameter],
-        ),
-        "/v1/instruments/{symbol}/feed": get(
-            "followInstrument",
-            "WebSocket: a snapshot of the book, then every change with the next sequence number. Each text \
-             message is a FeedMessage. A subscriber that is too slow is closed with code 1013 and subscribes anew.",
-            &[symbol()],
-            json!({ "101": { "description": "The WebSocket is open; its messages are FeedMessage objects." } }),
-            &[Kind::UnknownInstrument, Kind::UpgradeRequired, Kind::TooManySubscribers],
-        ),
-        "/openapi.json": get("getDescription", "This description", &[], plain("An OpenAPI 3.1 document"), &[]),
-        "/healthz": get("getHealth", "Whether the process answers", &[], plain("It does"), &[]),
-        "/readyz": get(
-            "getReadiness",
-            "Whether every unit takes orders",
-            &[],
-            plain("All do"),
-            &[Kind::Unavailable],
-        ),
-    })
-}
-
-fn get(id: &str, summary: &str, parameters: &[Value], mut responses: Value, refusals: &[Kind]) -> Value {
-    for kind in refusals {
-        let (_, _, status) = kind.parts();
-        responses[status.as_str()] = json!({ "$ref": "#/components/responses/Problem" });
-    }
-    json!({ "get": {
-        "operationId": id, "summary": summary, "parameters": parameters, "responses": responses,
-    } })
+fn get(
+    id: &str,
+    summary: &str,
+    parameters: &[Value],
+    responses: Value,
+    problems: &[&'static ProblemType],
+) -> Value {
+    let mut operation = operation(id, summary, refused(responses, problems));
+    operation["parameters"] = parameters.into();
+    json!({ "get": operation })
 }
 
 fn symbol() -> Value {
@@ -83,48 +64,21 @@ fn limit(name: &str, description: &str, default: usize) -> Value {
     })
 }
 
-fn ok(schema: &str) -> Value {
+fn ok(name: &str) -> Value {
     json!({ "200": {
-        "description": schema,
+        "description": name,
         "headers": { "Decalog-Offset": { "$ref": "#/components/headers/Decalog-Offset" } },
-        "content": { "application/json": { "schema": reference(schema) } },
+        "content": { "application/json": { "schema": schema(name) } },
     } })
 }
 
-fn plain(description: &str) -> Value {
-    json!({ "200": {
-        "description": description,
-        "content": { "application/json": { "schema": { "type": "object" } } },
-    } })
-}
-
-fn headers() -> Value {
-    json!({ "Decalog-Offset": {
-        "description": "How far each unit's history had come: opaque, `unit:offset` pairs.",
-        "schema": { "type": "string" },
-    } })
-}
-
-fn responses() -> Value {
-    json!({ "Problem": {
-        "description": "A refusal (RFC 9457)",
-        "content": { "application/problem+json": { "schema": reference("Problem") } },
-    } })
-}
-
-fn reference(schema: &str) -> Value {
-    json!({ "$ref": format!("#/components/schemas/{schema}") })
-}
-
-fn schemas() -> Value {
-    let names: Vec<String> =
-        Kind::ALL.iter().map(|kind| format!("urn:decalog:problem:{}", kind.parts().0)).collect();
+fn schemas() -> Map<String, Value> {
     let decimal = json!({ "type": "string", "pattern": "^-?[0-9]+(\\.[0-9]+)?$" });
     let number = json!({ "type": "string", "pattern": "^[0-9]+$" });
     let text = json!({ "type": "string" });
     let count = json!({ "type": "integer", "minimum": 0 });
     let side = json!({ "type": "string", "enum": ["bid", "ask"] });
-    let list = |of: &str| json!({ "type": "array", "items": reference(of) });
+    let list = |of: &str| json!({ "type": "array", "items": schema(of) });
     let level = [("price", decimal.clone()), ("quantity", decimal.clone()), ("orders", count.clone())];
     let trade = [
         ("id", number.clone()),
@@ -146,38 +100,31 @@ fn schemas() -> Value {
     };
     let mut level_message = vec![("side", side)];
     level_message.extend(level.iter().cloned());
-    json!({
-        "Instruments": object(&[("instruments", list("Instrument"))]),
-        "Instrument": object(&[
-            ("symbol", text.clone()),
-            ("tick_size", decimal.clone()),
-            ("lot_size", decimal.clone()),
-            ("lowest_price", decimal.clone()),
-            ("highest_price", decimal.clone()),
-            ("largest_quantity", decimal),
-        ]),
-        "Level": object(&level),
-        "Book": object(&book),
-        "Trade": object(&trade),
-        "Trades": object(&[("symbol", text.clone()), ("trades", list("Trade"))]),
-        "FeedMessage": { "oneOf": [
-            message("snapshot", &book),
-            message("level", &level_message),
-            message("trade", &trade),
-        ] },
-        "Problem": object(&[
-            ("type", json!({ "type": "string", "enum": names })),
-            ("title", text.clone()),
-            ("status", count),
-            ("detail", text),
-        ]),
-    })
-}
-
-/// An object whose fields are all required.
-fn object(fields: &[(&str, Value)]) -> Value {
-    let names: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
-    let properties: Map<String, Value> =
-        fields.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
-    json!({ "type": "object", "required": names, "properties": properties, "additionalProperties": false })
+    let named = [
+        ("Instruments", object(&[("instruments", list("Instrument"))])),
+        (
+            "Instrument",
+            object(&[
+                ("symbol", text.clone()),
+                ("tick_size", decimal.clone()),
+                ("lot_size", decimal.clone()),
+                ("lowest_price", decimal.clone()),
+                ("highest_price", decimal.clone()),
+                ("largest_quantity", decimal),
+            ]),
+        ),
+        ("Level", object(&level)),
+        ("Book", object(&book)),
+        ("Trade", object(&trade)),
+        ("Trades", object(&[("symbol", text), ("trades", list("Trade"))])),
+        (
+            "FeedMessage",
+            json!({ "oneOf": [
+                message("snapshot", &book),
+                message("level", &level_message),
+                message("trade", &trade),
+            ] }),
+        ),
+    ];
+    named.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
 }
