@@ -30,6 +30,17 @@ pub(crate) enum Failure {
         /// The configuration file.
         file: PathBuf,
     },
+    /// `--demo` on an address that others can reach.
+    #[error("{key} = {address}: the demo's password is known to everybody, so it listens on loopback only")]
+    DemoInTheOpen {
+        /// The configuration's key.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The certificate or its key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] decalog_gateway::tls::TlsError),
     /// A listener's address cannot be taken.
     #[error("cannot listen on {address} for {key}: {source}")]
     Listen {
@@ -95,7 +106,11 @@ impl Failure {
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Config(ConfigError::Unreadable { .. }) => "E-CONFIG-FILE",
-            Self::Config(ConfigError::Refused(_)) | Self::NoUnits | Self::DemoWithUnits { .. } => "E-CONFIG",
+            Self::Config(ConfigError::Refused(_))
+            | Self::NoUnits
+            | Self::DemoWithUnits { .. }
+            | Self::DemoInTheOpen { .. } => "E-CONFIG",
+            Self::Tls(_) => "E-TLS",
             Self::Listen { .. } => "E-LISTEN",
             Self::Data { .. } => "E-DATA",
             Self::Log { error, .. } => log_code(error),

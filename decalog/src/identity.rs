@@ -1,21 +1,20 @@
-//! Accounts and tokens: what the configuration says of them, and their doors before the exchange's.
+//! Accounts and tokens: what the configuration says of them.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Router;
-use decalog_gateway::route::Gate;
 use decalog_identity::api::service::{ADMIN, First, Identity, Plan, SELF, Settings};
-use decalog_identity::api::{oauth, rest};
+use decalog_identity::command::OpenAccount;
 use decalog_identity::value::SECOND;
 use decalog_log::Log;
-use decalog_runtime::OnFatal;
 use decalog_runtime::clock::SystemClock;
 use decalog_runtime::store::FolderStore;
+use decalog_runtime::{Meter, OnFatal};
 use decalog_seal::KeyRing;
+use decalog_telemetry::partitions::Bounds;
 
-use crate::config::Config;
+use crate::config::{Config, Login};
 use crate::failure::Failure;
 
 const DAY: i64 = 86_400 * SECOND;
@@ -30,6 +29,7 @@ pub(crate) fn start(
     http: SocketAddr,
     log: Arc<dyn Log>,
     keys: Option<Arc<KeyRing>>,
+    meter: Arc<dyn Meter>,
     fatal: OnFatal,
 ) -> Result<(Arc<Identity>, Option<First>), Failure> {
     let data = &config.server.data;
@@ -43,6 +43,7 @@ pub(crate) fn start(
             snapshot_every: u64::from(config.server.snapshot_every_records.get()),
             ..decalog_runtime::Config::default()
         },
+        meter,
         clock: Arc::new(SystemClock),
         fatal,
         settings: settings(config, http),
@@ -60,7 +61,8 @@ pub(crate) fn show(first: &First) {
 
 fn settings(config: &Config, http: SocketAddr) -> Settings {
     let it = &config.identity;
-    let issuer = if it.issuer.is_empty() { format!("http://{http}") } else { it.issuer.clone() };
+    let scheme = if config.http.tls.certificate.as_os_str().is_empty() { "http" } else { "https" };
+    let issuer = if it.issuer.is_empty() { format!("{scheme}://{http}") } else { it.issuer.clone() };
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
     Settings {
         audience: issuer.clone(),
@@ -74,16 +76,25 @@ fn settings(config: &Config, http: SocketAddr) -> Settings {
         open_registration: it.open_registration,
         password_checks: it.password_checks.get() as usize,
         password_queue: it.password_queue.get() as usize,
+        accounts: it.accounts.iter().map(account).collect(),
     }
 }
 
-/// The directory's doors; what is none of them goes on to the others.
-pub(crate) fn before(identity: &Arc<Identity>, others: Router) -> Router {
-    let gate = Gate::new(identity.authenticator());
-    oauth::routes()
-        .guarded(Arc::clone(identity), &gate)
-        .merge(rest::routes().guarded(Arc::clone(identity), &gate))
-        .fallback_service(others)
+fn account(login: &Login) -> OpenAccount {
+    OpenAccount {
+        name: login.name.as_str().to_owned(),
+        password: Some(login.password_hash.as_str().to_owned()),
+        roles: login.roles.iter().map(|role| role.name().to_owned()).collect(),
+        service: false,
+    }
+}
+
+/// What the directory's partition is bounded by.
+pub(crate) fn bounds(config: &Config) -> Bounds {
+    Bounds {
+        queue_records: decalog_runtime::Config::default().queue_records as u64,
+        snapshot_every: config.server.snapshot_every_records.get().into(),
+    }
 }
 
 /// Whether a text can be the issuer: an http or https address without a slash, query or fragment at its end.

@@ -7,7 +7,7 @@ mod cli;
 mod config;
 mod demo;
 mod failure;
-mod http;
+mod front;
 mod identity;
 mod sealing;
 mod serve;

@@ -9,7 +9,10 @@ use std::time::Duration;
 use axum::Router;
 use decalog_exchange::api::fix::{Gateway, Options};
 use decalog_exchange::api::service::{Exchange, Plan, Public};
-use decalog_identity::api::service::First;
+use decalog_gateway::access::Logons;
+use decalog_gateway::health::Health;
+use decalog_gateway::server::Listener;
+use decalog_identity::api::service::{First, Identity};
 use decalog_log::{EmbeddedLog, Log};
 use decalog_runtime::store::FolderStore;
 use decalog_runtime::{Meter, OnFatal};
@@ -23,7 +26,7 @@ use tokio::sync::watch;
 
 use crate::config::{self, Config, Loaded};
 use crate::failure::{Failure, fatal_code};
-use crate::http::{self, Limits};
+use crate::front::{self, Parts, seconds};
 use crate::{demo, identity, sealing, telemetry};
 
 /// How long to wait when the system refuses a connection (no file descriptors, say).
@@ -43,7 +46,7 @@ pub(crate) fn run(request: &Request) -> Result<(), Failure> {
         config.server.data.clone_from(data);
     }
     match (request.demo, config.exchange.units.is_empty()) {
-        (true, true) => config.exchange.units = demo::units(),
+        (true, true) => demo::set_up(&mut config)?,
         (true, false) => return Err(Failure::DemoWithUnits { file: file.unwrap_or_default() }),
         (false, true) => return Err(Failure::NoUnits),
         (false, false) => {}
@@ -54,26 +57,35 @@ pub(crate) fn run(request: &Request) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|source| Failure::Process { action: "start the asynchronous runtime", source })?;
-    let doors = runtime.block_on(Doors::bind(&config))?;
+    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
+    let requests = Arc::new(Requests::new(&metrics));
+    let doors = runtime.block_on(Doors::bind(&config, Arc::clone(&requests)))?;
     let keys = sealing::begin(&config.server)?;
     if let (Some(ring), Some(source)) = (&keys, sealing::source(&config.server.seal)) {
         runtime.spawn(sealing::follow(Arc::clone(ring), source));
     }
-    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
     let log: Arc<dyn Log> = Arc::new(open_log(&config, keys.clone(), &metrics)?);
     let partitions = Partitions::new(&metrics);
-    let (exchange, (identity, first)) = {
+    let (exchange, identity, first) = {
         // Market data and tokens follow the events on this runtime.
         let _inside = runtime.enter();
-        let accounts =
-            identity::start(&config, doors.http_address, Arc::clone(&log), keys.clone(), on_fatal())?;
-        let meter = partitions.meter("exchange");
-        (Exchange::start(plan(&config, Arc::clone(&log), keys, meter))?, accounts)
+        let meter = partitions.meter("identity");
+        let (identity, first) =
+            identity::start(&config, doors.http.1, Arc::clone(&log), keys.clone(), meter, on_fatal())?;
+        let (meter, logons) = (partitions.meter("exchange"), identity.logons());
+        (Exchange::start(plan(&config, Arc::clone(&log), keys, logons, meter))?, identity, first)
     };
     partitions.show("exchange", bounds(&config), exchange.standing());
-    let router = identity::before(&identity, exchange.router()).merge(metrics.router());
-    let router = Requests::new(&metrics).count(router);
-    let served = runtime.block_on(serve(&config, doors, router, &exchange, first, request.demo));
+    partitions.show("identity", identity::bounds(&config), identity.standing());
+    let health = health(&exchange, &identity);
+    let router = front::router(
+        &config,
+        &Parts { identity: &identity, exchange: &exchange, health: &health },
+        requests,
+    );
+    let operators = front::operators(&metrics, &health);
+    let open = Open { routers: [router, operators], health: &health, first, with_demo: request.demo };
+    let served = runtime.block_on(serve(&config, doors, open, &exchange));
     exchange.stop();
     identity.stop();
     // Syncs what is left and gives the directory free.
@@ -82,30 +94,42 @@ pub(crate) fn run(request: &Request) -> Result<(), Failure> {
     served
 }
 
-/// Both listeners, taken before anything is opened, so that an address in use leaves nothing behind.
+/// What the probes ask.
+fn health(exchange: &Exchange, identity: &Arc<Identity>) -> Health {
+    let accounts = Arc::clone(identity);
+    Health::new()
+        .with("exchange", Arc::new(exchange.trouble()))
+        .with("identity", Arc::new(move || accounts.trouble()))
+}
+
+/// All listeners with their addresses, taken before anything is opened, so that an address in use leaves nothing behind.
 struct Doors {
-    fix: TcpListener,
-    fix_address: SocketAddr,
-    http: http::Listener,
-    http_address: SocketAddr,
+    fix: (TcpListener, SocketAddr),
+    http: (Listener, SocketAddr),
+    operators: (Listener, SocketAddr),
 }
 
 impl Doors {
-    async fn bind(config: &Config) -> Result<Self, Failure> {
-        let limits = Limits {
-            connections: config.http.max_connections.get() as usize,
-            header_timeout: seconds(config.http.header_timeout_seconds.get()),
-            body_bytes: config.http.max_body_bytes.get() as usize,
-        };
-        let (fix_listen, http_listen) = (config.exchange.fix.listen, config.http.listen);
-        let fix_failed = |source| Failure::Listen { key: "exchange.fix.listen", address: fix_listen, source };
-        let http_failed = |source| Failure::Listen { key: "http.listen", address: http_listen, source };
-        let fix = TcpListener::bind(fix_listen).await.map_err(fix_failed)?;
-        let fix_address = fix.local_addr().map_err(fix_failed)?;
-        let http = http::Listener::bind(http_listen, limits).await.map_err(http_failed)?;
-        let http_address = http.address().map_err(http_failed)?;
-        Ok(Self { fix, fix_address, http, http_address })
+    async fn bind(config: &Config, requests: Arc<Requests>) -> Result<Self, Failure> {
+        let address = config.exchange.fix.listen;
+        let failed = |source| Failure::Listen { key: "exchange.fix.listen", address, source };
+        let fix = TcpListener::bind(address).await.map_err(failed)?;
+        let bound = fix.local_addr().map_err(failed)?;
+        Ok(Self {
+            fix: (fix, bound),
+            http: front::listen(&config.http, requests).await?,
+            operators: front::listen_for_operators(config.telemetry.listen).await?,
+        })
     }
+}
+
+/// What is served, and to whom it is shown.
+struct Open<'a> {
+    /// The public listener's and the operators'.
+    routers: [Router; 2],
+    health: &'a Health,
+    first: Option<First>,
+    with_demo: bool,
 }
 
 fn open_log(config: &Config, keys: Option<Arc<KeyRing>>, metrics: &Metrics) -> Result<EmbeddedLog, Failure> {
@@ -136,7 +160,13 @@ fn bounds(config: &Config) -> Bounds {
     }
 }
 
-fn plan(config: &Config, log: Arc<dyn Log>, keys: Option<Arc<KeyRing>>, meter: Arc<dyn Meter>) -> Plan {
+fn plan(
+    config: &Config,
+    log: Arc<dyn Log>,
+    keys: Option<Arc<KeyRing>>,
+    logons: Arc<dyn Logons>,
+    meter: Arc<dyn Meter>,
+) -> Plan {
     let exchange = &config.exchange;
     let data = &config.server.data;
     let durability = match exchange.durability {
@@ -169,7 +199,6 @@ fn plan(config: &Config, log: Arc<dyn Log>, keys: Option<Arc<KeyRing>>, meter: A
             max_message_bytes: exchange.fix.max_message_bytes.get() as usize,
             outbound_bytes: exchange.fix.outbound_queue_kibibytes.get() as usize * 1024,
             send_timeout: seconds(exchange.fix.send_timeout_seconds.get()),
-            password_checks: exchange.fix.password_checks.get() as usize,
             spin,
         },
         public: Public {
@@ -177,6 +206,7 @@ fn plan(config: &Config, log: Arc<dyn Log>, keys: Option<Arc<KeyRing>>, meter: A
             subscriber_lag: exchange.feed.subscriber_queue_messages.get() as usize,
             trades_kept: exchange.feed.trades_kept.get() as usize,
         },
+        logons,
         units: config::wanted(config),
         meter,
         fatal: on_fatal(),
@@ -198,41 +228,45 @@ pub(crate) fn say(words: &str) {
     let _ = writeln!(std::io::stdout(), "{words}");
 }
 
-/// Serves both doors until a signal comes, then closes them.
-async fn serve(
-    config: &Config,
-    doors: Doors,
-    router: Router,
-    exchange: &Exchange,
-    first: Option<First>,
-    with_demo: bool,
-) -> Result<(), Failure> {
+/// Serves all doors until a signal comes, then closes them.
+async fn serve(config: &Config, doors: Doors, open: Open<'_>, exchange: &Exchange) -> Result<(), Failure> {
     let failed = |source| Failure::Process { action: "listen for signals", source };
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let (stop, stopped) = watch::channel(false);
-    let http = tokio::spawn(doors.http.serve(router, stopped.clone()));
-    let fix = tokio::spawn(accept(doors.fix, exchange.gateway(), stopped));
-    let at = demo::Addresses { fix: doors.fix_address, http: doors.http_address };
+    let ((fix, fix_at), (http, http_at), (operators, operators_at)) =
+        (doors.fix, doors.http, doors.operators);
+    let [router, operators_router] = open.routers;
+    let closing = [
+        tokio::spawn(http.serve(router, stopped.clone())),
+        tokio::spawn(operators.serve(operators_router, stopped.clone())),
+        tokio::spawn(accept(fix, exchange.gateway(), stopped)),
+    ];
+    let scheme = if config.http.tls.certificate.as_os_str().is_empty() { "http" } else { "https" };
     let data = config.server.data.display();
-    say(&format!("decalog: serving FIX on {}, HTTP on http://{}, data in {data}", at.fix, at.http));
-    if let Some(first) = first {
+    say(&format!(
+        "decalog: serving FIX on {fix_at}, HTTP on {scheme}://{http_at}, metrics on http://{operators_at}/metrics, data in {data}"
+    ));
+    if let Some(first) = open.first {
         identity::show(&first);
     }
-    tracing::info!(fix = %at.fix, http = %at.http, "serving");
+    tracing::info!(fix = %fix_at, http = %http_at, operators = %operators_at, "serving");
+    open.health.started();
+    let at = demo::Addresses { fix: fix_at, http: http_at };
     let exchange_id = config.exchange.fix.comp_id.as_str();
-    let participants = with_demo.then(|| demo::start(at, exchange_id));
-    if with_demo {
+    let participants = open.with_demo.then(|| demo::start(at, exchange_id));
+    if open.with_demo {
         say(&demo::page(at, exchange_id));
     }
     tokio::select! {
         _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
         _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
     }
+    open.health.stopping();
     drop(participants);
     // Both receivers live until they see it.
     let _ = stop.send(true);
-    for door in [http, fix] {
+    for door in closing {
         // A door that panicked has said so; the others still close in order.
         let _ = door.await;
     }
@@ -254,10 +288,6 @@ async fn accept(listener: TcpListener, gateway: Arc<Gateway>, mut stop: watch::R
             }
         }
     }
-}
-
-fn seconds(seconds: u32) -> Duration {
-    Duration::from_secs(u64::from(seconds))
 }
 
 fn mebibytes(mebibytes: u32) -> u64 {

@@ -1,11 +1,11 @@
-//! `decalog exchange hash-password`: the argon2id hash that the configuration holds in place of a password.
+//! `decalog hash-password`: the argon2id hash that the configuration holds in place of a password.
 
 use std::fs::File;
 use std::io::{IsTerminal, Read};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use decalog_exchange::api::credentials;
+use decalog_identity::password::hash_password;
 
 pub(super) fn run() -> anyhow::Result<ExitCode> {
     let mut password = String::new();
@@ -18,7 +18,7 @@ pub(super) fn run() -> anyhow::Result<ExitCode> {
     if password.is_empty() {
         bail!("the password is empty; write one line to standard input");
     }
-    println!("{}", credentials::hash_password(password, &random_salt()?));
+    println!("{}", hash_password(password, &random_salt()?));
     Ok(ExitCode::SUCCESS)
 }
 

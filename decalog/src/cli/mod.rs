@@ -6,6 +6,7 @@ mod audit;
 mod check_config;
 mod hash_password;
 mod log;
+mod routes;
 mod seal;
 mod watch;
 
@@ -52,15 +53,17 @@ enum Command {
     Seal(seal::Request),
     /// List security events: logons, grants, changes of rights, revocations
     Audit(audit::Request),
-    /// The exchange: look at it, prepare its configuration
+    /// List every HTTP route and what it asks for
+    Routes,
+    /// Read a password from standard input and print its hash for [[identity.accounts]]
+    HashPassword,
+    /// The exchange: look at it
     #[command(subcommand)]
     Exchange(ExchangeCommand),
 }
 
 #[derive(Debug, Subcommand)]
 enum ExchangeCommand {
-    /// Read a password from standard input and print the password_hash for the configuration
-    HashPassword,
     /// Show an instrument's live book in the terminal until Ctrl-C
     Watch(watch::Request),
 }
@@ -75,7 +78,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Log(request) => log::run(request),
         Command::Audit(request) => audit::run(&request),
         Command::Seal(request) => seal::run(request).map_err(Into::into),
-        Command::Exchange(ExchangeCommand::HashPassword) => hash_password::run(),
+        Command::Routes => Ok(routes::run()),
+        Command::HashPassword => hash_password::run(),
         Command::Exchange(ExchangeCommand::Watch(request)) => watch::run(&request),
     };
     match outcome {

@@ -2,17 +2,26 @@
 
 use std::collections::BTreeSet;
 
-use super::schema::{Config, Instrument, Seal, Session, Unit};
+use super::schema::{Config, Http, Instrument, Seal, Unit};
 
 /// A refusal: the key's path (places in lists count from 1) and the reason.
 type Refused = (Vec<String>, String);
 
 /// Refuses the first thing that contradicts another.
 pub(super) fn check(config: &Config) -> Result<(), Refused> {
-    if config.http.listen == config.exchange.fix.listen && config.http.listen.port() != 0 {
-        let reason = "is also the address of exchange.fix.listen; each listener needs its own".to_owned();
-        return Err((path(["http", "listen"]), reason));
+    let listeners = [
+        (["telemetry", "listen"], config.telemetry.listen),
+        (["http", "listen"], config.http.listen),
+        (["exchange.fix", "listen"], config.exchange.fix.listen),
+    ];
+    for (place, (key, address)) in listeners.iter().enumerate() {
+        let twin = listeners[place + 1..].iter().find(|(_, other)| other == address && address.port() != 0);
+        if let Some((other, _)) = twin {
+            let reason = format!("is also the address of {}; each listener needs its own", other.join("."));
+            return Err((path(*key), reason));
+        }
     }
+    check_http(&config.http)?;
     check_seal(&config.server.seal)?;
     let issuer = &config.identity.issuer;
     if !issuer.is_empty() && !crate::identity::is_issuer(issuer) {
@@ -36,6 +45,28 @@ pub(super) fn check(config: &Config) -> Result<(), Refused> {
             let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
             (at(&rest), reason)
         })?;
+    }
+    Ok(())
+}
+
+fn check_http(http: &Http) -> Result<(), Refused> {
+    let given = |path: &std::path::Path| !path.as_os_str().is_empty();
+    let (certificate, key) = (given(&http.tls.certificate), given(&http.tls.key));
+    if certificate != key {
+        let missing = if certificate { "key" } else { "certificate" };
+        return Err((
+            path(["http", "tls", missing]),
+            "is missing: certificate and key go together".to_owned(),
+        ));
+    }
+    if given(&http.tls.client_authorities) && !certificate {
+        let reason = "is missing: clients can show certificates over TLS only".to_owned();
+        return Err((path(["http", "tls", "certificate"]), reason));
+    }
+    if http.proxies.is_empty() != (http.client_address == super::schema::ClientAddress::Connection) {
+        let reason =
+            "needs both: which proxies are believed (http.proxies), and how they tell (http.client_address)";
+        return Err((path(["http", "client_address"]), reason.to_owned()));
     }
     Ok(())
 }
@@ -90,7 +121,6 @@ fn check_unit<'c>(
                 format!("must be an account of the same unit: {}", known.join(", ")),
             ));
         }
-        check_session(session).map_err(|(key, reason)| (at(key), reason))?;
     }
     Ok(())
 }
@@ -133,20 +163,6 @@ fn check_instrument(instrument: &Instrument) -> Result<(), (&'static str, String
         ));
     }
     Ok(())
-}
-
-fn check_session(session: &Session) -> Result<(), (&'static str, String)> {
-    match (&session.username, &session.password_hash) {
-        (Some(_), None) => Err((
-            "username",
-            "needs a password_hash beside it; `decalog exchange hash-password` makes one".to_owned(),
-        )),
-        (None, Some(_)) => Err(("password_hash", "needs a username beside it".to_owned())),
-        (Some(_), Some(hash)) => decalog_exchange::api::credentials::check_hash(hash).map_err(|reason| {
-            ("password_hash", format!("{reason}; `decalog exchange hash-password` makes one"))
-        }),
-        (None, None) => Ok(()),
-    }
 }
 
 fn path<const N: usize>(parts: [&str; N]) -> Vec<String> {

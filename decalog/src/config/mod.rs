@@ -11,5 +11,7 @@ mod units;
 mod value;
 
 pub(crate) use load::{ConfigError, Loaded, load, parse_builtin};
-pub(crate) use schema::{Config, Durability, LogFormat, Seal, Server, Telemetry, Unit};
+pub(crate) use schema::{
+    ClientAddress, Config, Durability, Http, LogFormat, Login, Seal, Server, Telemetry, Unit,
+};
 pub(crate) use units::wanted;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::value::{Decimal, Name, TimeOfDay, Whole};
+use super::value::{Decimal, LoginName, Name, Network, Origin, PasswordHash, TimeOfDay, Whole};
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -54,17 +54,22 @@ pub(crate) struct Seal {
     pub(crate) accept_unsealed: bool,
 }
 
-/// `[telemetry]`: what the process says about itself, on standard error.
+/// `[telemetry]`: what the process says about itself: log lines on standard error, and numbers.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Telemetry {
     pub(crate) filter: String,
     pub(crate) format: LogFormat,
+    pub(crate) listen: SocketAddr,
 }
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Self { filter: "info".to_owned(), format: LogFormat::Text }
+        Self {
+            filter: "info".to_owned(),
+            format: LogFormat::Text,
+            listen: SocketAddr::from(([127, 0, 0, 1], 9464)),
+        }
     }
 }
 
@@ -78,14 +83,27 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// `[http]`: the listener for REST, WebSocket and health checks.
+/// `[http]`: the listener for REST, WebSocket, sign-in and health checks.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Http {
     pub(crate) listen: SocketAddr,
-    pub(crate) max_connections: Whole<1, 65_536, 1_024>,
+    pub(crate) max_connections: Whole<1, 1_000_000, 4_096>,
+    pub(crate) max_connections_per_address: Whole<1, 1_000_000, 1_024>,
+    pub(crate) max_requests: Whole<8, 65_536, 1_024>,
+    pub(crate) deadline_seconds: Whole<1, 3_600, 10>,
     pub(crate) header_timeout_seconds: Whole<1, 300, 10>,
+    pub(crate) body_timeout_seconds: Whole<1, 300, 10>,
+    pub(crate) body_bytes_per_second: Whole<1, 1_000_000_000, 1_024>,
+    pub(crate) write_timeout_seconds: Whole<1, 300, 30>,
+    pub(crate) drain_seconds: Whole<0, 300, 2>,
     pub(crate) max_body_bytes: Whole<1_024, 16_777_216, 65_536>,
+    pub(crate) access_log: bool,
+    pub(crate) cors_origins: Vec<Origin>,
+    pub(crate) proxies: Vec<Network>,
+    pub(crate) client_address: ClientAddress,
+    pub(crate) tls: Tls,
+    pub(crate) limits: Limits,
 }
 
 impl Default for Http {
@@ -93,10 +111,57 @@ impl Default for Http {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             max_connections: Whole::default(),
+            max_connections_per_address: Whole::default(),
+            max_requests: Whole::default(),
+            deadline_seconds: Whole::default(),
             header_timeout_seconds: Whole::default(),
+            body_timeout_seconds: Whole::default(),
+            body_bytes_per_second: Whole::default(),
+            write_timeout_seconds: Whole::default(),
+            drain_seconds: Whole::default(),
             max_body_bytes: Whole::default(),
+            access_log: false,
+            cors_origins: Vec::new(),
+            proxies: Vec::new(),
+            client_address: ClientAddress::default(),
+            tls: Tls::default(),
+            limits: Limits::default(),
         }
     }
+}
+
+/// How the proxies of `http.proxies` say whose request it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ClientAddress {
+    /// They do not.
+    #[default]
+    Connection,
+    /// In `X-Forwarded-For`.
+    XForwardedFor,
+    /// In `Forwarded` (RFC 7239).
+    Forwarded,
+    /// By the PROXY protocol.
+    ProxyProtocol,
+}
+
+/// `[http.tls]`: certificate and key; without them the listener speaks plain HTTP.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Tls {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+    pub(crate) client_authorities: PathBuf,
+}
+
+/// `[http.limits]`: how often one address and one account may ask.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Limits {
+    pub(crate) keys: Whole<1_000, 100_000_000, 1_000_000>,
+    pub(crate) address_per_minute: Whole<0, 100_000_000, 12_000>,
+    pub(crate) account_per_minute: Whole<0, 100_000_000, 6_000>,
+    pub(crate) sign_in_per_minute: Whole<0, 100_000_000, 120>,
 }
 
 /// `[identity]`: accounts, sessions and tokens.
@@ -111,6 +176,41 @@ pub(crate) struct Identity {
     pub(crate) open_registration: bool,
     pub(crate) password_checks: Whole<1, 64, 1>,
     pub(crate) password_queue: Whole<1, 4_096, 64>,
+    pub(crate) accounts: Vec<Login>,
+}
+
+/// `[[identity.accounts]]`: an account that is opened when nobody has its name.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Login {
+    pub(crate) name: LoginName,
+    pub(crate) password_hash: PasswordHash,
+    #[serde(default = "ordinary_roles")]
+    pub(crate) roles: Vec<Role>,
+}
+
+fn ordinary_roles() -> Vec<Role> {
+    vec![Role::User]
+}
+
+/// What an account may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Role {
+    /// Everything.
+    Admin,
+    /// What is for everybody who has an account.
+    User,
+}
+
+impl Role {
+    /// The role's name in the directory.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Role::Admin => "admin",
+            Role::User => "user",
+        }
+    }
 }
 
 /// `[exchange]`: the exchange's levels, doors and units.
@@ -150,7 +250,6 @@ pub(crate) struct Fix {
     pub(crate) max_message_bytes: Whole<1_024, 65_536, 8_192>,
     pub(crate) outbound_queue_kibibytes: Whole<64, 65_536, 4_096>,
     pub(crate) send_timeout_seconds: Whole<1, 300, 10>,
-    pub(crate) password_checks: Whole<1, 64, 2>,
     pub(crate) sending_time_accuracy_seconds: Whole<1, 86_400, 120>,
 }
 
@@ -164,19 +263,30 @@ impl Default for Fix {
             max_message_bytes: Whole::default(),
             outbound_queue_kibibytes: Whole::default(),
             send_timeout_seconds: Whole::default(),
-            password_checks: Whole::default(),
             sending_time_accuracy_seconds: Whole::default(),
         }
     }
 }
 
-/// `[exchange.feed]`: the public market data over REST and WebSocket.
-#[derive(Debug, Default, Deserialize, Serialize)]
+/// `[exchange.feed]`: the market data over REST and WebSocket.
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Feed {
+    pub(crate) public: bool,
     pub(crate) max_subscribers: Whole<0, 65_536, 256>,
     pub(crate) subscriber_queue_messages: Whole<16, 65_536, 1_024>,
     pub(crate) trades_kept: Whole<1, 100_000, 1_000>,
+}
+
+impl Default for Feed {
+    fn default() -> Self {
+        Self {
+            public: true,
+            max_subscribers: Whole::default(),
+            subscriber_queue_messages: Whole::default(),
+            trades_kept: Whole::default(),
+        }
+    }
 }
 
 /// `[[exchange.units]]`: a matching unit, one partition: instruments that trade together.
@@ -232,9 +342,7 @@ pub(crate) struct Session {
     pub(crate) comp_id: Name<32>,
     pub(crate) account: Name<16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) username: Option<Name<32>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) password_hash: Option<String>,
+    pub(crate) username: Option<LoginName>,
     #[serde(default)]
     pub(crate) heartbeat_max_seconds: Whole<1, 3_600, 3_600>,
     #[serde(default)]

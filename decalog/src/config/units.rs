@@ -60,7 +60,6 @@ fn session(session: &schema::Session, fix: &schema::Fix) -> SessionSetup {
         their_comp_id: session.comp_id.as_str().to_owned(),
         accounts: vec![account_name(&session.account)],
         username: session.username.as_ref().map(|name| name.as_str().to_owned()),
-        password_hash: session.password_hash.clone(),
         heartbeat_max_s: session.heartbeat_max_seconds.get(),
         reset_on_logon: session.reset_on_logon,
         sending_time_tolerance_s: Some(fix.sending_time_accuracy_seconds.get()),

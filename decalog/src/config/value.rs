@@ -161,6 +161,68 @@ impl Serialize for TimeOfDay {
     }
 }
 
+/// A text that was checked when it was read.
+macro_rules! checked_text {
+    ($(#[$doc:meta])* $name:ident, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+        #[serde(transparent)]
+        pub(crate) struct $name(String);
+
+        impl $name {
+            /// The text.
+            pub(crate) fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                let check: fn(&str) -> Result<(), String> = $check;
+                check(&text).map_err(D::Error::custom)?;
+                Ok(Self(text))
+            }
+        }
+    };
+}
+
+checked_text! {
+    /// An account's name.
+    LoginName, |text| {
+        let fits = decalog_identity::value::is_name(text);
+        let reason = "must be 1 to 64 of lower-case letters, digits and . _ @ + -";
+        fits.then_some(()).ok_or_else(|| reason.to_owned())
+    }
+}
+
+checked_text! {
+    /// An argon2id hash in PHC form.
+    PasswordHash, |text| {
+        let advice = "`decalog hash-password` makes one";
+        decalog_identity::password::check_hash(text).map_err(|reason| format!("{reason}; {advice}"))
+    }
+}
+
+checked_text! {
+    /// A web origin (RFC 6454): scheme, host and port, without a path.
+    Origin, |text| {
+        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+        let clean = |rest: &str| {
+            !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#@*".contains(&byte))
+        };
+        let reason = "must be an origin like \"https://app.example\", without a path";
+        rest.is_some_and(clean).then_some(()).ok_or_else(|| reason.to_owned())
+    }
+}
+
+checked_text! {
+    /// A network in CIDR form, or one address.
+    Network, |text| {
+        text.parse::<decalog_gateway::client::Network>().map(drop).map_err(|refusal| refusal.to_string())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

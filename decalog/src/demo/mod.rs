@@ -7,9 +7,10 @@ use std::net::SocketAddr;
 use tokio::task::JoinSet;
 
 use self::participant::{Listing, Participant, Style};
-use crate::config::{self, Unit};
+use crate::config::{self, Config};
+use crate::failure::Failure;
 
-/// The password of every demo session; `demo.toml` holds its hash.
+/// The password of every demo account; `demo.toml` holds its hash.
 const PASSWORD: &str = "demo";
 
 /// Where the doors are.
@@ -30,9 +31,17 @@ const STOCKS: [Listing; 2] = [
     Listing { symbol: "GLOBEX", first_price: 4_500, quantity: 200, quantity_scale: 0 },
 ];
 
-/// The demo's units.
-pub(crate) fn units() -> Vec<Unit> {
-    config::parse_builtin("demo.toml", include_str!("demo.toml")).exchange.units
+/// Lists the demo's units and opens its accounts. Their password is known to everybody, so only on loopback.
+pub(crate) fn set_up(config: &mut Config) -> Result<(), Failure> {
+    let listeners =
+        [("http.listen", config.http.listen), ("exchange.fix.listen", config.exchange.fix.listen)];
+    if let Some((key, address)) = listeners.into_iter().find(|(_, address)| !address.ip().is_loopback()) {
+        return Err(Failure::DemoInTheOpen { key, address });
+    }
+    let demo = config::parse_builtin("demo.toml", include_str!("demo.toml"));
+    config.exchange.units = demo.exchange.units;
+    config.identity.accounts.extend(demo.identity.accounts);
+    Ok(())
 }
 
 /// Running participants; they end when this is dropped.
@@ -79,14 +88,16 @@ Ctrl-C stops the server; the next start goes on where this one ended.
 
 #[cfg(test)]
 mod tests {
-    use decalog_exchange::api::credentials;
+    use decalog_identity::password;
 
     use super::*;
 
     #[test]
     fn what_the_participants_trade_is_listed_and_their_password_is_right() {
-        let units = units();
-        for (unit, listings) in units.iter().zip([CRYPTO, STOCKS]) {
+        let mut config = Config::default();
+        set_up(&mut config).unwrap();
+        let accounts = &config.identity.accounts;
+        for (unit, listings) in config.exchange.units.iter().zip([CRYPTO, STOCKS]) {
             for listing in listings {
                 let known = unit.instruments.iter().find(|known| known.symbol.as_str() == listing.symbol);
                 let known = known.unwrap_or_else(|| panic!("{} is listed", listing.symbol));
@@ -94,22 +105,27 @@ mod tests {
                 assert_eq!(known.lot_size.scale(), u32::from(listing.quantity_scale));
             }
             for session in &unit.sessions {
-                assert!(
-                    session
-                        .username
-                        .as_ref()
-                        .is_some_and(|name| { name.as_str() == session.comp_id.as_str().to_lowercase() })
-                );
+                let username = session.username.as_ref().expect("each asks for credentials").as_str();
+                assert_eq!(username, session.comp_id.as_str().to_lowercase());
+                assert!(accounts.iter().any(|account| account.name.as_str() == username), "{username}");
             }
         }
         // One check: all hashes are the same, and a check costs its tens of milliseconds.
-        let hashes: std::collections::BTreeSet<_> = units
-            .iter()
-            .flat_map(|unit| &unit.sessions)
-            .map(|session| session.password_hash.as_deref())
-            .collect();
+        let hashes: std::collections::BTreeSet<_> =
+            accounts.iter().map(|account| account.password_hash.as_str()).collect();
         assert_eq!(hashes.len(), 1);
-        let mut workspace = credentials::Workspace::default();
-        assert!(hashes.into_iter().all(|hash| credentials::verify(PASSWORD, hash.unwrap(), &mut workspace)));
+        let mut workspace = password::Workspace::default();
+        assert!(hashes.into_iter().all(|hash| password::verify(PASSWORD, hash, &mut workspace)));
+    }
+
+    #[test]
+    fn a_password_that_everybody_knows_stays_on_loopback() {
+        let mut config = Config::default();
+        config.exchange.fix.listen.set_ip([0, 0, 0, 0].into());
+        assert!(matches!(
+            set_up(&mut config),
+            Err(Failure::DemoInTheOpen { key: "exchange.fix.listen", .. })
+        ));
+        assert!(config.identity.accounts.is_empty());
     }
 }

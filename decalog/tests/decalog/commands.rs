@@ -37,7 +37,7 @@ fn nothing_to_serve_is_said() {
 #[test]
 fn a_password_becomes_a_hash_that_the_configuration_takes() {
     let mut command = decalog();
-    command.args(["exchange", "hash-password"]).stdin(std::process::Stdio::piped());
+    command.arg("hash-password").stdin(std::process::Stdio::piped());
     let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"secret\n").unwrap();
     let output = child.wait_with_output().unwrap();

@@ -41,6 +41,11 @@ impl Site {
             r#"
 [http]
 listen = "127.0.0.1:0"
+[telemetry]
+listen = "127.0.0.1:0"
+[[identity.accounts]]
+name = "alice"
+{hash}
 [exchange.fix]
 listen = "127.0.0.1:0"
 [[exchange.units]]
@@ -60,7 +65,6 @@ name = "BOB"
 comp_id = "ALICE"
 account = "ALICE"
 username = "alice"
-{hash}
 [[exchange.units.sessions]]
 comp_id = "BOB"
 account = "BOB"

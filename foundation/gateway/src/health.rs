@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use serde::Serialize;
+use serde_json::json;
 
 use crate::access::Access;
+use crate::openapi::{Description, JSON, Operation, item, object, paths};
 use crate::problem::{self, Problem};
 use crate::route::Routes;
 
@@ -78,6 +80,24 @@ impl Health {
             .route(Method::GET, "/healthz", Access::Public, live)
             .route(Method::GET, "/startupz", Access::Public, startup)
             .route(Method::GET, "/readyz", Access::Public, ready)
+    }
+}
+
+impl Health {
+    /// What is said of the probes.
+    pub fn description() -> Description {
+        let probe = |id, summary, may_refuse: bool| {
+            let status = object(&[("status", json!({ "type": "string" }))]);
+            let get = Operation::new(id, summary).answers(StatusCode::OK, "Yes", JSON, status);
+            item([("get", if may_refuse { get.refuses(&[&problem::UNAVAILABLE]) } else { get })])
+        };
+        let paths = paths([
+            ("/livez", probe("isAlive", "Whether the process answers", false)),
+            ("/healthz", probe("isHealthy", "The same as /livez", false)),
+            ("/startupz", probe("hasStarted", "Whether everything has been opened", true)),
+            ("/readyz", probe("isReady", "Whether work may come; if not, why", true)),
+        ]);
+        Description { paths, ..Description::default() }
     }
 }
 

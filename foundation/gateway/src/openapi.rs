@@ -15,6 +15,13 @@ use crate::access::Access;
 use crate::problem::{self, ProblemType};
 use crate::route::{Declared, Routes};
 
+/// The media type of JSON.
+pub const JSON: &str = "application/json";
+/// The media type of forms.
+pub const FORM: &str = "application/x-www-form-urlencoded";
+/// The media type of pages.
+pub const HTML: &str = "text/html";
+
 /// What a system says of itself.
 #[derive(Clone, Debug, Default)]
 pub struct Description {
@@ -148,9 +155,13 @@ impl Document {
 
     /// What is said of [`Document::route`].
     pub fn of_itself() -> Description {
-        let get =
-            operation("getDescription", "This description", json([("200", "An OpenAPI 3.1 document", None)]));
-        Description { paths: paths([("/openapi.json", json!({ "get": get }))]), ..Description::default() }
+        let get = Operation::new("getDescription", "This description").answers(
+            StatusCode::OK,
+            "An OpenAPI 3.1 document",
+            JSON,
+            json!({ "type": "object" }),
+        );
+        Description { paths: paths([("/openapi.json", item([("get", get)]))]), ..Description::default() }
     }
 }
 
@@ -220,28 +231,90 @@ pub fn object(fields: &[(&str, Value)]) -> Value {
     json!({ "type": "object", "required": names, "properties": properties, "additionalProperties": false })
 }
 
-/// An operation; its security and the gateway's refusals are added when its route is.
-pub fn operation(id: &str, summary: &str, responses: Value) -> Value {
-    json!({ "operationId": id, "summary": summary, "responses": responses })
-}
+/// An operation (OpenAPI 3.1, 4.8.10) in the making; its security and the gateway's refusals are added when its route is.
+#[derive(Clone, Debug)]
+pub struct Operation(Value);
 
-/// JSON answers: status, description, and the schema of the body (any object, when there is none).
-pub fn json<'a>(answers: impl IntoIterator<Item = (&'a str, &'a str, Option<&'a str>)>) -> Value {
-    let answers = answers.into_iter().map(|(status, description, name)| {
-        let body = name.map_or_else(|| json!({ "type": "object" }), schema);
-        let answer =
-            json!({ "description": description, "content": { "application/json": { "schema": body } } });
-        (status.to_owned(), answer)
-    });
-    Value::Object(answers.collect())
-}
-
-/// Adds the refusals of these statuses to the answers of an operation.
-pub fn refused(mut responses: Value, problems: &[&'static ProblemType]) -> Value {
-    for kind in problems {
-        responses[kind.status.as_str()] = reference_to_problem();
+impl Operation {
+    /// With an id of its own and a summary.
+    pub fn new(id: &str, summary: &str) -> Self {
+        Self(json!({ "operationId": id, "summary": summary, "responses": {} }))
     }
-    responses
+
+    /// More about it.
+    #[must_use]
+    pub fn describe(mut self, text: &str) -> Self {
+        self.0["description"] = text.into();
+        self
+    }
+
+    /// With these parameters.
+    #[must_use]
+    pub fn parameters(mut self, parameters: &[Value]) -> Self {
+        self.0["parameters"] = parameters.into();
+        self
+    }
+
+    /// Takes a body of this media type.
+    #[must_use]
+    pub fn takes(mut self, media_type: &str, body: Value) -> Self {
+        self.0["requestBody"] = json!({ "required": true, "content": { media_type: { "schema": body } } });
+        self
+    }
+
+    /// Answers with a body of this media type.
+    #[must_use]
+    pub fn answers(mut self, status: StatusCode, description: &str, media_type: &str, body: Value) -> Self {
+        self.0["responses"][status.as_str()] =
+            json!({ "description": description, "content": { media_type: { "schema": body } } });
+        self
+    }
+
+    /// Answers without a body.
+    #[must_use]
+    pub fn answers_nothing(mut self, status: StatusCode, description: &str) -> Self {
+        self.0["responses"][status.as_str()] = json!({ "description": description });
+        self
+    }
+
+    /// The answers of this status carry a header of the document's components.
+    #[must_use]
+    pub fn header(mut self, status: StatusCode, name: &str) -> Self {
+        let reference = json!({ "$ref": format!("#/components/headers/{name}") });
+        self.0["responses"][status.as_str()]["headers"][name] = reference;
+        self
+    }
+
+    /// Refuses with these problems.
+    #[must_use]
+    pub fn refuses(mut self, problems: &[&'static ProblemType]) -> Self {
+        for kind in problems {
+            self.0["responses"][kind.status.as_str()] = reference_to_problem();
+        }
+        self
+    }
+}
+
+/// A parameter of the path, any text.
+pub fn in_path(name: &str, description: &str) -> Value {
+    json!({ "name": name, "in": "path", "required": true, "description": description, "schema": { "type": "string" } })
+}
+
+/// An optional parameter of the query.
+pub fn in_query(name: &str, description: &str, schema: Value) -> Value {
+    json!({ "name": name, "in": "query", "description": description, "schema": schema })
+}
+
+/// A path item: operations by their methods in lower case.
+pub fn item<'a>(operations: impl IntoIterator<Item = (&'a str, Operation)>) -> Value {
+    Value::Object(
+        operations.into_iter().map(|(method, Operation(value))| (method.to_owned(), value)).collect(),
+    )
+}
+
+/// Schemas by their names.
+pub fn schemas<'a>(named: impl IntoIterator<Item = (&'a str, Value)>) -> Map<String, Value> {
+    named.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
 }
 
 /// Path items by their templates.
@@ -264,13 +337,11 @@ mod tests {
     }
 
     fn described(methods: &[&str]) -> Description {
-        let mut item = json!({});
-        for method in methods {
-            item[*method] = operation(method, "Rates", json([("200", "Rates", Some("Rates"))]));
-        }
-        let schemas =
-            [("Rates".to_owned(), object(&[("rate", json!({ "type": "string" }))]))].into_iter().collect();
-        Description { paths: paths([("/v1/rates", item)]), schemas, ..Description::default() }
+        let operation =
+            |id| Operation::new(id, "Rates").answers(StatusCode::OK, "Rates", JSON, schema("Rates"));
+        let rates = item(methods.iter().map(|method| (*method, operation(method))));
+        let schemas = schemas([("Rates", object(&[("rate", json!({ "type": "string" }))]))]);
+        Description { paths: paths([("/v1/rates", rates)]), schemas, ..Description::default() }
     }
 
     #[test]

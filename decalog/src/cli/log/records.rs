@@ -84,12 +84,6 @@ fn accounts(kind: u16, version: u16, body: &[u8]) -> String {
 
 fn command(kind: u16, version: u16, body: &[u8]) -> String {
     match Command::decode(kind, version, body) {
-        Ok(Command::InstallSession(mut setup)) => {
-            if let Some(hash) = &mut setup.password_hash {
-                *hash = "(not shown)".to_owned();
-            }
-            format!("{:?}", Command::InstallSession(setup))
-        }
         Ok(Command::Fix(FixMessage { session, connection, inbound })) => {
             let (seq, dup) = (inbound.header.seq, if inbound.header.poss_dup { " PossDup" } else { "" });
             let body = &inbound.body;

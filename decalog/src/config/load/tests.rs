@@ -20,7 +20,7 @@ fn parse_with(text: &str, environment: &[(&str, &str)]) -> Result<Config, String
 #[test]
 fn a_value_out_of_range_is_refused_with_line_key_value_and_range() {
     let refusal = parse("\n[http]\nmax_connections = 0\n").unwrap_err();
-    assert_eq!(refusal, "d.toml:3: http.max_connections = 0: must be a whole number from 1 to 65536");
+    assert_eq!(refusal, "d.toml:3: http.max_connections = 0: must be a whole number from 1 to 1000000");
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn the_environment_overrides_the_file_and_is_named_when_it_is_wrong() {
     let refusal = parse_with("", &[("DECALOG__HTTP__MAX_CONNECTIONS", "many")]).unwrap_err();
     assert_eq!(
         refusal,
-        "DECALOG__HTTP__MAX_CONNECTIONS: http.max_connections = many: must be a whole number from 1 to 65536"
+        "DECALOG__HTTP__MAX_CONNECTIONS: http.max_connections = many: must be a whole number from 1 to 1000000"
     );
     let refusal = parse_with("", &[("DECALOG__HTTP__PORT", "1")]).unwrap_err();
     assert!(refusal.starts_with("DECALOG__HTTP__PORT: http.port = 1: unknown field"), "{refusal}");
@@ -75,6 +75,18 @@ fn the_master_key_comes_from_one_place() {
         two,
         "d.toml:3: server.seal.key_environment = \"KEY\": stands beside key_file; the master key comes from one place"
     );
+}
+
+#[test]
+fn certificate_and_key_go_together_and_so_do_proxies_and_their_form() {
+    let refusal = parse("[http.tls]\ncertificate = \"a.pem\"\n").unwrap_err();
+    assert!(refusal.contains("http.tls.key: is missing"), "{refusal}");
+    let refusal = parse("[http]\nproxies = [\"10.0.0.0/8\"]\n").unwrap_err();
+    assert!(refusal.contains("http.client_address"), "{refusal}");
+    let refusal = parse("[http]\nproxies = [\"10.0.0.1/8\"]\n").unwrap_err();
+    assert!(refusal.contains("10.0.0.1/8") && refusal.contains("10.0.0.0/8"), "{refusal}");
+    let refusal = parse("[http]\ncors_origins = [\"https://a.example/\"]\n").unwrap_err();
+    assert!(refusal.contains("must be an origin"), "{refusal}");
 }
 
 #[test]
@@ -106,7 +118,10 @@ fn a_password_hash_is_never_shown() {
 fn the_example_parses_and_its_sections_are_the_defaults() {
     let example = parse(EXAMPLE).unwrap();
     let mut example = toml::Value::try_from(&example).unwrap();
-    example["exchange"].as_table_mut().unwrap().insert("units".to_owned(), toml::Value::Array(Vec::new()));
+    for (section, list) in [("exchange", "units"), ("identity", "accounts")] {
+        let section = example[section].as_table_mut().unwrap();
+        section.insert(list.to_owned(), toml::Value::Array(Vec::new()));
+    }
     assert_eq!(example, toml::Value::try_from(Config::default()).unwrap());
 }
 

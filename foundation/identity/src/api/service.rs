@@ -11,8 +11,8 @@ use decalog_runtime::bucket::bucket_of;
 use decalog_runtime::clock::Clock;
 use decalog_runtime::store::Store;
 use decalog_runtime::{
-    Address, Applied, Config, Health, Observer, OnFatal, Origin, Partition, ReadError, Setup, StartError,
-    SubmitError, SubscriptionError, System,
+    Address, Applied, Config, Health, Meter, Observer, OnFatal, Origin, Partition, ReadError, Setup,
+    StartError, Status, SubmitError, SubscriptionError, System,
 };
 use decalog_seal::KeyRing;
 use tokio::sync::{mpsc, watch};
@@ -56,6 +56,8 @@ pub struct Plan {
     pub keys: PathBuf,
     /// How the partition behaves.
     pub runtime: Config,
+    /// Who is told what the partition applies.
+    pub meter: Arc<dyn Meter>,
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
     /// Who is told when the process must stop.
@@ -186,6 +188,7 @@ impl Identity {
             seal: plan.seal,
             observer: Box::new(move |_: PartitionId| Some(Box::new(Herald(herald.clone())))),
             fatal: plan.fatal,
+            meter: plan.meter,
             clock: plan.clock.clone(),
             ..Setup::new(plan.log, plan.store, |_| Directory::default())
         };
@@ -243,6 +246,12 @@ impl Identity {
             Health::Running => None,
             health => Some(format!("identity: {health:?}")),
         }
+    }
+
+    /// Asks, whenever called, where the partition stands.
+    pub fn standing(&self) -> impl Fn() -> Vec<Status> + Send + Sync + 'static {
+        let partition = self.partition.clone();
+        move || vec![partition.status()]
     }
 
     /// Failed logons since the start: with names that nobody has, and with accounts.

@@ -119,6 +119,7 @@ impl Place {
             keys: self.keys(),
             runtime: Config { snapshot_every: 0, ..Config::default() },
             clock: self.clock.clone(),
+            meter: Arc::new(()),
             fatal: Arc::new(|fatal| panic!("{fatal}")),
             settings: settings(),
         };

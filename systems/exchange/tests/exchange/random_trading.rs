@@ -14,8 +14,8 @@ use decalog_runtime::harness::{Outcome, Plan, Scenario, Step, prove};
 use decalog_runtime::{PartitionId, Timestamp, sim};
 
 use crate::desk::{
-    ALICE, BOB, BOTH, MORNING, SECOND, header, instrument, market_data_request, number, sell, session, setup,
-    text,
+    ALICE, BOB, BOTH, MORNING, SECOND, buy, header, instrument, market_data_request, number, sell, session,
+    setup, text,
 };
 use crate::oracle::random_request;
 use crate::witness::{APART, Tally, Witness};

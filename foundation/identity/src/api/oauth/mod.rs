@@ -5,6 +5,7 @@ mod clients;
 mod device;
 mod form;
 mod metadata;
+mod openapi;
 mod page;
 mod token;
 mod tokens;
@@ -16,14 +17,19 @@ use axum::Json;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use decalog_gateway::access::{Access, Scope};
+use decalog_gateway::limit::Class;
 use decalog_gateway::route::Routes;
 use serde_json::json;
 
 pub(crate) use clients::grant_type;
+pub use openapi::description;
 
 use super::logon::NoLogon;
 use super::service::{Identity, Trouble, seconds};
 use crate::command::Refusal;
+
+/// The class of routes on which passwords, codes and secrets are tried.
+pub const SIGN_IN: Class = Class("sign-in");
 
 /// What the endpoints share.
 pub(crate) type Shared = Arc<Identity>;
@@ -37,13 +43,18 @@ pub fn routes() -> Routes<Arc<Identity>> {
         .route(Method::GET, "/oauth/jwks", public, metadata::keys)
         .route(Method::GET, "/oauth/authorize", public, authorize::ask)
         .route(Method::POST, "/oauth/authorize", public, authorize::answer)
+        .class(SIGN_IN)
         .route(Method::POST, "/oauth/token", public, token::token)
+        .class(SIGN_IN)
         .route(Method::POST, "/oauth/revoke", public, clients::revoke)
         .route(Method::POST, "/oauth/introspect", public, clients::introspect)
         .route(Method::POST, "/oauth/register", public, clients::register)
+        .class(SIGN_IN)
         .route(Method::POST, "/oauth/device_authorization", public, device::authorize)
+        .class(SIGN_IN)
         .route(Method::GET, "/oauth/device", public, device::ask)
         .route(Method::POST, "/oauth/device", public, device::answer)
+        .class(SIGN_IN)
         .route(Method::GET, "/oauth/userinfo", Access::Scope(Scope("openid")), metadata::userinfo)
         .route(Method::POST, "/oauth/userinfo", Access::Scope(Scope("openid")), metadata::userinfo)
 }

@@ -2,6 +2,9 @@
 
 mod admin;
 mod me;
+mod openapi;
+
+pub use openapi::description;
 
 use std::sync::Arc;
 

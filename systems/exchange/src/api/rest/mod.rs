@@ -3,8 +3,10 @@
 //! Answers come from the projections, so a request never waits for the matching engine. Each carries the
 //! `Decalog-Offset` it saw, as `unit:offset` pairs (opaque to clients).
 
-pub mod openapi;
+mod openapi;
 pub mod wire;
+
+pub use openapi::description;
 
 use std::sync::Arc;
 

@@ -1,53 +1,51 @@
 //! What the OpenAPI description says of the REST door; a test holds it against the JSON.
 
-use decalog_gateway::openapi::{Description, object, operation, paths, refused, schema};
-use decalog_gateway::problem::{INVALID_PARAMETER, ProblemType, UPGRADE_REQUIRED};
+use axum::http::StatusCode;
+use decalog_gateway::openapi::{
+    Description, JSON, Operation, in_query, item, object, paths, schema, schemas as named,
+};
+use decalog_gateway::problem::{INVALID_PARAMETER, UPGRADE_REQUIRED};
 use serde_json::{Map, Value, json};
 
 use super::{LIMIT_MAX, PROBLEMS, TOO_MANY_SUBSCRIBERS, UNKNOWN_INSTRUMENT};
 
 /// The exchange's part of the description.
 pub fn description() -> Description {
-    let unknown: &[&ProblemType] = &[&UNKNOWN_INSTRUMENT];
-    let limited: &[&ProblemType] = &[&UNKNOWN_INSTRUMENT, &INVALID_PARAMETER];
-    let followed: &[&ProblemType] = &[&UNKNOWN_INSTRUMENT, &UPGRADE_REQUIRED, &TOO_MANY_SUBSCRIBERS];
-    let opened =
-        json!({ "101": { "description": "The WebSocket is open; its messages are FeedMessage objects." } });
-    let mut follow = get("followInstrument", "The live feed", &[symbol()], opened, followed);
-    follow["get"]["description"] = "A WebSocket: a snapshot of the book, then every change with the next sequence number. \
-        Each text message is a FeedMessage. A subscriber that is too slow is closed with code 1013 and subscribes anew."
-        .into();
+    let follow = Operation::new("followInstrument", "The live feed")
+        .describe(
+            "A WebSocket: a snapshot of the book, then every change with the next sequence number. Each text message \
+             is a FeedMessage. A subscriber that is too slow is closed with code 1013 and subscribes anew.",
+        )
+        .parameters(&[symbol()])
+        .answers_nothing(StatusCode::SWITCHING_PROTOCOLS, "The WebSocket is open")
+        .refuses(&[&UNKNOWN_INSTRUMENT, &UPGRADE_REQUIRED, &TOO_MANY_SUBSCRIBERS]);
     let depth = [symbol(), limit("depth", "Levels of each side", 20)];
     let count = [symbol(), limit("limit", "How many", 100)];
     let paths = paths([
-        ("/v1/instruments", get("listInstruments", "All instruments", &[], ok("Instruments"), &[])),
-        (
-            "/v1/instruments/{symbol}",
-            get("getInstrument", "One instrument", &[symbol()], ok("Instrument"), unknown),
-        ),
-        (
-            "/v1/instruments/{symbol}/book",
-            get("getBook", "The best levels of the book", &depth, ok("Book"), limited),
-        ),
+        ("/v1/instruments", get("listInstruments", "All instruments", "Instruments", &[])),
+        ("/v1/instruments/{symbol}", get("getInstrument", "One instrument", "Instrument", &[symbol()])),
+        ("/v1/instruments/{symbol}/book", get("getBook", "The best levels", "Book", &depth)),
         (
             "/v1/instruments/{symbol}/trades",
-            get("listTrades", "The latest trades, newest first", &count, ok("Trades"), limited),
+            get("listTrades", "The latest trades, newest first", "Trades", &count),
         ),
-        ("/v1/instruments/{symbol}/feed", follow),
+        ("/v1/instruments/{symbol}/feed", item([("get", follow)])),
     ]);
     Description { paths, schemas: schemas(), problems: PROBLEMS.to_vec() }
 }
 
-fn get(
-    id: &str,
-    summary: &str,
-    parameters: &[Value],
-    responses: Value,
-    problems: &[&'static ProblemType],
-) -> Value {
-    let mut operation = operation(id, summary, refused(responses, problems));
-    operation["parameters"] = parameters.into();
-    json!({ "get": operation })
+/// A read: of one instrument, when it names a symbol, and with a limit, when it has one more parameter.
+fn get(id: &str, summary: &str, answer: &str, parameters: &[Value]) -> Value {
+    let get = Operation::new(id, summary)
+        .parameters(parameters)
+        .answers(StatusCode::OK, answer, JSON, schema(answer))
+        .header(StatusCode::OK, "Decalog-Offset");
+    let get = match parameters.len() {
+        0 => get,
+        1 => get.refuses(&[&UNKNOWN_INSTRUMENT]),
+        _ => get.refuses(&[&UNKNOWN_INSTRUMENT, &INVALID_PARAMETER]),
+    };
+    item([("get", get)])
 }
 
 fn symbol() -> Value {
@@ -58,18 +56,11 @@ fn symbol() -> Value {
 }
 
 fn limit(name: &str, description: &str, default: usize) -> Value {
-    json!({
-        "name": name, "in": "query", "description": description,
-        "schema": { "type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": default },
-    })
-}
-
-fn ok(name: &str) -> Value {
-    json!({ "200": {
-        "description": name,
-        "headers": { "Decalog-Offset": { "$ref": "#/components/headers/Decalog-Offset" } },
-        "content": { "application/json": { "schema": schema(name) } },
-    } })
+    in_query(
+        name,
+        description,
+        json!({ "type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": default }),
+    )
 }
 
 fn schemas() -> Map<String, Value> {
@@ -100,7 +91,7 @@ fn schemas() -> Map<String, Value> {
     };
     let mut level_message = vec![("side", side)];
     level_message.extend(level.iter().cloned());
-    let named = [
+    named([
         ("Instruments", object(&[("instruments", list("Instrument"))])),
         (
             "Instrument",
@@ -125,6 +116,5 @@ fn schemas() -> Map<String, Value> {
                 message("trade", &trade),
             ] }),
         ),
-    ];
-    named.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
+    ])
 }

@@ -135,7 +135,7 @@ fn market_data_that_is_not_public_needs_its_scope() {
 
 fn document() -> Value {
     let mut document = Document::new("Exchange", "1");
-    document.add(routes(true).table(), openapi::description()).unwrap();
+    document.add(routes(true).table(), description()).unwrap();
     document.to_value()
 }
 

@@ -1,0 +1,186 @@
+//! The front: every system's routes behind one listener, and what they share: who asks, how often, how many at a time.
+//!
+//! A system declares its routes and scopes; everything else it gets here. A second listener, for operators, has the metrics
+//! and the probes and asks nobody who they are.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::HeaderValue;
+use decalog_exchange::api::rest as exchange_rest;
+use decalog_exchange::api::service::Exchange;
+use decalog_gateway::client::{Proxies, Source};
+use decalog_gateway::health::Health;
+use decalog_gateway::layers::Layers;
+use decalog_gateway::limit::{Limits, ORDINARY, Rate, Rates};
+use decalog_gateway::openapi::{Document, Mismatch};
+use decalog_gateway::overload::{Bulkhead, Load, Priority};
+use decalog_gateway::route::{Declared, Gate, front};
+use decalog_gateway::server::{Listener, Settings};
+use decalog_gateway::tls::{Files, Tls};
+use decalog_gateway::watch::Watch;
+use decalog_identity::api::service::Identity;
+use decalog_identity::api::{oauth, rest as identity_rest};
+use decalog_telemetry::Metrics;
+use serde_json::Value;
+
+use crate::config::{ClientAddress, Config, Http};
+use crate::failure::Failure;
+
+/// How often the certificate's files are looked at.
+const CERTIFICATE_LOOK: Duration = Duration::from_secs(10);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// The running parts that have routes.
+pub(crate) struct Parts<'a> {
+    pub(crate) identity: &'a Arc<Identity>,
+    pub(crate) exchange: &'a Exchange,
+    pub(crate) health: &'a Health,
+}
+
+/// Every route of the public listener, by system.
+pub(crate) fn tables(config: &Config) -> Vec<(&'static str, Vec<Declared>)> {
+    vec![
+        ("front", [Document::route().table(), Health::routes().table()].concat()),
+        ("identity", [oauth::routes().table(), identity_rest::routes().table()].concat()),
+        ("exchange", exchange_rest::routes(config.exchange.feed.public).table().to_vec()),
+    ]
+}
+
+/// The description of all of them.
+pub(crate) fn document(config: &Config) -> Result<Value, Mismatch> {
+    let mut document = Document::new("Decalog", env!("CARGO_PKG_VERSION"));
+    document.add(Document::route().table(), Document::of_itself())?;
+    document.add(Health::routes().table(), Health::description())?;
+    document.add(oauth::routes().table(), oauth::description())?;
+    document.add(identity_rest::routes().table(), identity_rest::description())?;
+    document.add(exchange_rest::routes(config.exchange.feed.public).table(), exchange_rest::description())?;
+    Ok(document.to_value())
+}
+
+/// All routes, each behind the gate, its system's bulkhead and the layers that all share.
+pub(crate) fn router(config: &Config, parts: &Parts<'_>, watch: Arc<dyn Watch>) -> Router {
+    let http = &config.http;
+    let gate = gate(http, parts.identity);
+    let all = http.max_requests.get() as usize;
+    let load = Load::new(all);
+    let around = |system, priority, router: Router| {
+        let load = Arc::clone(&load);
+        let deadline = seconds(http.deadline_seconds.get());
+        Bulkhead { system, load, most: all.div_ceil(2), priority, deadline }.around(router)
+    };
+    let document = Arc::new(document(config).expect("a test holds the description against the routes"));
+    let health = Health::routes().guarded(parts.health.clone(), &gate);
+    let described = Document::route().guarded(document, &gate);
+    let identity = || Arc::clone(parts.identity);
+    let accounts =
+        oauth::routes().guarded(identity(), &gate).merge(identity_rest::routes().guarded(identity(), &gate));
+    let exchange =
+        exchange_rest::routes(config.exchange.feed.public).guarded(parts.exchange.context(), &gate);
+    let door = front([
+        around("front", Priority::Vital, health.merge(described)),
+        around("identity", Priority::High, accounts),
+        around("exchange", Priority::Ordinary, exchange),
+    ]);
+    let cors_origins =
+        http.cors_origins.iter().filter_map(|origin| HeaderValue::from_str(origin.as_str()).ok());
+    let layers = Layers {
+        cors_origins: cors_origins.collect(),
+        max_body_bytes: http.max_body_bytes.get() as usize,
+        access_log: http.access_log,
+        watch,
+    };
+    layers.around(door)
+}
+
+/// What operators see: metrics and probes.
+pub(crate) fn operators(metrics: &Metrics, health: &Health) -> Router {
+    let gate = Gate::closed();
+    let door = front([
+        Metrics::routes().guarded(metrics.clone(), &gate),
+        Health::routes().guarded(health.clone(), &gate),
+    ]);
+    Layers { cors_origins: Vec::new(), max_body_bytes: 1024, access_log: false, watch: Arc::new(()) }
+        .around(door)
+}
+
+fn gate(http: &Http, identity: &Arc<Identity>) -> Gate {
+    let rate = |quota: u32| (quota > 0).then_some(Rate { quota, window: MINUTE });
+    let ordinary = Rates {
+        address: rate(http.limits.address_per_minute.get()),
+        account: rate(http.limits.account_per_minute.get()),
+    };
+    let sign_in = Rates { address: rate(http.limits.sign_in_per_minute.get()), account: ordinary.account };
+    let limits =
+        Limits::new(http.limits.keys.get() as usize, [(ORDINARY, ordinary), (oauth::SIGN_IN, sign_in)]);
+    Gate::new(identity.authenticator()).limited(Arc::new(limits))
+}
+
+/// Takes the address of the public listener. Must be called inside the Tokio runtime, which then watches the certificate.
+pub(crate) async fn listen(http: &Http, watch: Arc<dyn Watch>) -> Result<(Listener, SocketAddr), Failure> {
+    let tls = tls(http)?;
+    if let Some(tls) = &tls {
+        tokio::spawn(Arc::clone(tls).watch(CERTIFICATE_LOOK));
+    }
+    let settings = Settings {
+        max_connections: http.max_connections.get() as usize,
+        max_connections_per_address: http.max_connections_per_address.get() as usize,
+        head_timeout: seconds(http.header_timeout_seconds.get()),
+        body_timeout: seconds(http.body_timeout_seconds.get()),
+        body_rate: http.body_bytes_per_second.get(),
+        write_timeout: seconds(http.write_timeout_seconds.get()),
+        drain: seconds(http.drain_seconds.get()),
+        proxies: proxies(http),
+        tls,
+        watch,
+        ..Settings::default()
+    };
+    bind("http.listen", http.listen, settings).await
+}
+
+/// Takes the address of the operators' listener.
+pub(crate) async fn listen_for_operators(address: SocketAddr) -> Result<(Listener, SocketAddr), Failure> {
+    bind("telemetry.listen", address, Settings::default()).await
+}
+
+async fn bind(
+    key: &'static str,
+    address: SocketAddr,
+    settings: Settings,
+) -> Result<(Listener, SocketAddr), Failure> {
+    let failed = |source| Failure::Listen { key, address, source };
+    let listener = Listener::bind(address, settings).await.map_err(failed)?;
+    let bound = listener.address().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+fn tls(http: &Http) -> Result<Option<Arc<Tls>>, Failure> {
+    let given = |path: &Path| !path.as_os_str().is_empty();
+    if !given(&http.tls.certificate) {
+        return Ok(None);
+    }
+    let files = Files {
+        certificate: http.tls.certificate.clone(),
+        key: http.tls.key.clone(),
+        client_authorities: Some(http.tls.client_authorities.clone()).filter(|path| given(path)),
+    };
+    Ok(Some(Tls::open(files)?))
+}
+
+fn proxies(http: &Http) -> Proxies {
+    let networks = http.proxies.iter().filter_map(|network| network.as_str().parse().ok()).collect();
+    let source = match http.client_address {
+        ClientAddress::Connection => Source::Connection,
+        ClientAddress::XForwardedFor => Source::XForwardedFor,
+        ClientAddress::Forwarded => Source::Forwarded,
+        ClientAddress::ProxyProtocol => Source::ProxyProtocol,
+    };
+    Proxies { networks, source }
+}
+
+pub(crate) fn seconds(seconds: u32) -> Duration {
+    Duration::from_secs(u64::from(seconds))
+}

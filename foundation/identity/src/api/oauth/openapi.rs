@@ -1,0 +1,102 @@
+//! What the OpenAPI description says of OAuth 2.1 and OpenID Connect. What the RFCs define is not told again: each operation
+//! names its own.
+
+use axum::http::StatusCode;
+use decalog_gateway::openapi::{
+    Description, FORM, HTML, JSON, Operation, item, object, paths, schema, schemas,
+};
+use serde_json::{Map, Value, json};
+
+/// OAuth's part of the description.
+pub fn description() -> Description {
+    let metadata =
+        |id| item([("get", answers(Operation::new(id, "The server's metadata (RFC 8414, OIDC Discovery)")))]);
+    let userinfo = |id| answers(Operation::new(id, "Who the token is about (OIDC Core, 5.3)"));
+    let keys = answers(Operation::new("getKeys", "The keys that sign (RFC 7517)"));
+    let authorize = "The authorization endpoint, for browsers (RFC 6749)";
+    let device = "Where a person lets a device in (RFC 8628)";
+    let mut all = paths([
+        ("/.well-known/openid-configuration", metadata("getOpenIdConfiguration")),
+        ("/.well-known/oauth-authorization-server", metadata("getOAuthMetadata")),
+        ("/oauth/jwks", item([("get", keys)])),
+        ("/oauth/authorize", pages("askAuthorization", "answerAuthorization", authorize)),
+        ("/oauth/device", pages("askDeviceCode", "answerDeviceCode", device)),
+        ("/oauth/userinfo", item([("get", userinfo("getUserInfo")), ("post", userinfo("postUserInfo"))])),
+    ]);
+    all.append(&mut for_clients());
+    let error =
+        object(&[("error", json!({ "type": "string" })), ("error_description", json!({ "type": "string" }))]);
+    Description { paths: all, schemas: schemas([("OAuthError", error)]), ..Description::default() }
+}
+
+/// What clients call, with their own credentials.
+fn for_clients() -> Map<String, Value> {
+    let post = |operation: Operation| item([("post", refused(operation))]);
+    let token = answers(Operation::new("getToken", "The token endpoint (RFC 6749, 8628)")).takes(
+        FORM,
+        form(&[
+            "grant_type",
+            "code",
+            "redirect_uri",
+            "code_verifier",
+            "refresh_token",
+            "device_code",
+            "scope",
+        ]),
+    );
+    let about_token = |id, summary| Operation::new(id, summary).takes(FORM, form(&["token"]));
+    let revoke = about_token("revokeToken", "Revocation (RFC 7009)")
+        .answers_nothing(StatusCode::OK, "It does not count");
+    let register = Operation::new("register", "Dynamic client registration (RFC 7591)")
+        .takes(JSON, json!({ "type": "object" }))
+        .answers(StatusCode::CREATED, "Registered", JSON, json!({ "type": "object" }))
+        .answers(StatusCode::FORBIDDEN, "Only administrators register clients", JSON, schema("OAuthError"));
+    let device = answers(Operation::new("authorizeDevice", "Device authorization (RFC 8628)"))
+        .takes(FORM, form(&["scope"]));
+    paths([
+        ("/oauth/token", post(token)),
+        ("/oauth/revoke", post(revoke)),
+        ("/oauth/introspect", post(answers(about_token("introspectToken", "Introspection (RFC 7662)")))),
+        ("/oauth/register", post(register)),
+        ("/oauth/device_authorization", post(device)),
+    ])
+}
+
+/// An endpoint for browsers: asked with GET, answered with a form.
+fn pages(get: &str, post: &str, summary: &str) -> Value {
+    let page = |id| {
+        let text = || json!({ "type": "string" });
+        refused(Operation::new(id, summary))
+            .answers(StatusCode::OK, "A page", HTML, text())
+            .answers_nothing(StatusCode::SEE_OTHER, "Back to the client, or to the page")
+            .answers(StatusCode::FORBIDDEN, "A page that says why not", HTML, text())
+            .answers(StatusCode::TOO_MANY_REQUESTS, "A page that says why not", HTML, text())
+    };
+    item([
+        ("get", page(get)),
+        ("post", page(post).takes(FORM, form(&["action", "username", "password", "code"]))),
+    ])
+}
+
+fn answers(operation: Operation) -> Operation {
+    operation.answers(StatusCode::OK, "As the RFC says", JSON, json!({ "type": "object" }))
+}
+
+/// The refusals of RFC 6749, section 5.2.
+fn refused(operation: Operation) -> Operation {
+    [
+        (StatusCode::BAD_REQUEST, "Refused (RFC 6749, 5.2)"),
+        (StatusCode::UNAUTHORIZED, "The client is not known, or its secret is wrong"),
+        (StatusCode::SERVICE_UNAVAILABLE, "Try again later"),
+    ]
+    .into_iter()
+    .fold(operation, |operation, (status, why)| operation.answers(status, why, JSON, schema("OAuthError")))
+}
+
+/// A form with some of these fields and the client's own credentials.
+fn form(fields: &[&str]) -> Value {
+    let names = fields.iter().chain(&["client_id", "client_secret"]);
+    let fields: Map<String, Value> =
+        names.map(|name| ((*name).to_owned(), json!({ "type": "string" }))).collect();
+    json!({ "type": "object", "properties": fields })
+}

@@ -1,0 +1,216 @@
+//! What the OpenAPI description says of the accounts' own routes.
+
+use axum::http::StatusCode;
+use decalog_gateway::openapi::{
+    Description, JSON, Operation, in_path, in_query, item, object, paths, schema, schemas,
+};
+use decalog_gateway::problem::INVALID_PARAMETER;
+use serde_json::{Map, Value, json};
+
+use super::{CONFLICT, PROBLEMS, REFUSED, TOO_MANY_FAILURES, UNKNOWN, WRONG_PASSWORD};
+
+/// The accounts' part of the description.
+pub fn description() -> Description {
+    let mut all = own();
+    all.append(&mut administration());
+    let mut named = answers();
+    named.append(&mut requests());
+    Description { paths: all, schemas: named, problems: PROBLEMS.to_vec() }
+}
+
+fn ok(operation: Operation, description: &str, body: Value) -> Operation {
+    operation.answers(StatusCode::OK, description, JSON, body)
+}
+
+fn made(operation: Operation, body: Value) -> Operation {
+    operation.answers(StatusCode::CREATED, "Made", JSON, body).refuses(&[&UNKNOWN, &CONFLICT, &REFUSED])
+}
+
+fn done(operation: Operation) -> Operation {
+    operation.answers_nothing(StatusCode::NO_CONTENT, "Done").refuses(&[&UNKNOWN, &CONFLICT, &REFUSED])
+}
+
+/// What asks for the password again may find it wrong.
+fn confirmed(operation: Operation, body: Value) -> Operation {
+    operation.takes(JSON, body).refuses(&[&WRONG_PASSWORD, &TOO_MANY_FAILURES, &UNKNOWN, &CONFLICT, &REFUSED])
+}
+
+fn own() -> Map<String, Value> {
+    let password = || object(&[("password", text())]);
+    let codes = || object(&[("recovery_codes", list(text()))]);
+    let secret = object(&[("secret", text()), ("uri", text())]);
+    let new = object(&[("current", text()), ("new", text())]);
+    let me = ok(Operation::new("getMe", "Who I am"), "Me", schema("Me")).refuses(&[&UNKNOWN]);
+    let sessions = ok(Operation::new("listMySessions", "My sessions"), "Sessions", schema("Sessions"));
+    let end_others = done(Operation::new("endMyOtherSessions", "End all my sessions but this one"));
+    let end = Operation::new("endMySession", "End one of my sessions");
+    let end = done(end.parameters(&[in_path("session", "Its id")]));
+    let set_password = confirmed(done(Operation::new("setMyPassword", "Change my password")), new);
+    let enrol = ok(Operation::new("enrolTotp", "Begin a second factor"), "Its secret", secret);
+    let confirm = Operation::new("confirmTotp", "Confirm it with its first code");
+    let confirm = ok(confirm, "Recovery codes", codes())
+        .takes(JSON, object(&[("code", text())]))
+        .refuses(&[&CONFLICT, &REFUSED]);
+    let remove = done(Operation::new("removeTotp", "Take the second factor away"));
+    let renew = ok(Operation::new("renewRecoveryCodes", "New recovery codes"), "Recovery codes", codes());
+    let totp =
+        [("post", confirmed(enrol, password())), ("put", confirm), ("delete", confirmed(remove, password()))];
+    paths([
+        ("/v1/me", item([("get", me)])),
+        ("/v1/me/sessions", item([("get", sessions), ("delete", end_others)])),
+        ("/v1/me/sessions/{session}", item([("delete", end)])),
+        ("/v1/me/password", item([("put", set_password)])),
+        ("/v1/me/totp", item(totp)),
+        ("/v1/me/recovery-codes", item([("post", confirmed(renew, password()))])),
+    ])
+}
+
+fn administration() -> Map<String, Value> {
+    let id = |name| [in_path(name, "Its id")];
+    let opened = || object(&[("id", number_text()), ("name", text())]);
+    let key = object(&[("id", number_text()), ("key", text())]);
+    let client = optional(&["client_id"], json!({ "client_id": text(), "client_secret": text() }));
+    let accounts = ok(Operation::new("listAccounts", "All accounts"), "Accounts", schema("Accounts"));
+    let open = Operation::new("openAccount", "Open an account").takes(JSON, schema("NewAccount"));
+    let change = Operation::new("changeAccount", "Give other roles or a password, shut out or let in");
+    let change = change.parameters(&id("account")).takes(JSON, schema("AccountChange"));
+    let service = Operation::new("openServiceAccount", "Open an account for a program");
+    let service = service.takes(JSON, schema("NewService"));
+    let keys = ok(Operation::new("listApiKeys", "All API keys"), "API keys", schema("ApiKeys"));
+    let create = Operation::new("createApiKey", "Make an API key; it is shown this once");
+    let create = create.takes(JSON, schema("NewApiKey"));
+    let revoke = Operation::new("revokeApiKey", "Revoke an API key").parameters(&id("key"));
+    let register = Operation::new("registerClient", "Register a client").takes(JSON, schema("NewClient"));
+    let remove = Operation::new("removeClient", "Remove a client").parameters(&id("client"));
+    paths([
+        ("/v1/admin/accounts", item([("get", accounts), ("post", made(open, opened()))])),
+        ("/v1/admin/accounts/{account}", item([("patch", done(change))])),
+        ("/v1/admin/service-accounts", item([("post", made(service, opened()))])),
+        ("/v1/admin/api-keys", item([("get", keys), ("post", made(create, key))])),
+        ("/v1/admin/api-keys/{key}", item([("delete", done(revoke))])),
+        ("/v1/admin/clients", item([("post", made(register, client))])),
+        ("/v1/admin/clients/{client}", item([("delete", done(remove))])),
+        ("/v1/admin/audit", item([("get", audit())])),
+    ])
+}
+
+fn audit() -> Operation {
+    let whole = |most: u64| json!({ "type": "integer", "minimum": 0, "maximum": most });
+    let parameters = [
+        in_query("account", "Whom it concerns", whole(u64::MAX >> 1)),
+        in_query("event", "What happened, by name", text()),
+        in_query("since", "Seconds since 1970", whole(u64::MAX >> 1)),
+        in_query("after", "The offset of the last event that was seen", whole(u64::MAX >> 1)),
+        in_query("limit", "How many, 100 unless set", whole(10_000)),
+    ];
+    ok(Operation::new("listAuditEvents", "What happened"), "Events", schema("Audit"))
+        .parameters(&parameters)
+        .refuses(&[&INVALID_PARAMETER])
+}
+
+fn text() -> Value {
+    json!({ "type": "string" })
+}
+
+fn list(of: Value) -> Value {
+    json!({ "type": "array", "items": of })
+}
+
+/// Ids are texts: they are too large for the numbers of JavaScript.
+fn number_text() -> Value {
+    json!({ "type": "string", "pattern": "^[0-9]+$" })
+}
+
+/// An object of which only some fields must be there.
+fn optional(required: &[&str], fields: Value) -> Value {
+    json!({ "type": "object", "required": required, "properties": fields, "additionalProperties": false })
+}
+
+fn answers() -> Map<String, Value> {
+    let flag = || json!({ "type": "boolean" });
+    let count = || json!({ "type": "integer", "minimum": 0 });
+    let seconds = || json!({ "type": "integer" });
+    let perhaps = |kind: &str| json!({ "type": [kind, "null"] });
+    let session = [
+        ("id", number_text()),
+        ("client", perhaps("string")),
+        ("agent", text()),
+        ("address", text()),
+        ("started", seconds()),
+        ("expires", seconds()),
+        ("current", flag()),
+    ];
+    let account = [
+        ("id", number_text()),
+        ("name", text()),
+        ("roles", list(text())),
+        ("service", flag()),
+        ("disabled", flag()),
+        ("failures", count()),
+        ("locked_until", seconds()),
+        ("totp", flag()),
+        ("opened", seconds()),
+    ];
+    let key = [
+        ("id", number_text()),
+        ("account", number_text()),
+        ("label", text()),
+        ("scopes", list(text())),
+        ("created", seconds()),
+        ("expires", perhaps("integer")),
+    ];
+    let me = [
+        ("id", number_text()),
+        ("name", text()),
+        ("roles", list(text())),
+        ("scopes", list(text())),
+        ("client", perhaps("string")),
+        ("session", number_text()),
+        ("totp", flag()),
+        ("recovery_codes", count()),
+    ];
+    let failed = object(&[("unknown_names", count()), ("accounts", count())]);
+    let events = list(json!({ "type": "object" }));
+    schemas([
+        ("Me", object(&me)),
+        ("Session", object(&session)),
+        ("Sessions", object(&[("sessions", list(schema("Session")))])),
+        ("Account", object(&account)),
+        ("Accounts", object(&[("accounts", list(schema("Account")))])),
+        ("ApiKey", object(&key)),
+        ("ApiKeys", object(&[("api_keys", list(schema("ApiKey")))])),
+        ("Audit", object(&[("events", events), ("failed_logons", failed)])),
+    ])
+}
+
+fn requests() -> Map<String, Value> {
+    let flag = || json!({ "type": "boolean" });
+    let texts = || list(text());
+    let account = json!({ "name": text(), "password": text(), "roles": texts() });
+    let change = json!({ "roles": texts(), "disabled": flag(), "password": text() });
+    let key = json!({
+        "account": number_text(),
+        "label": text(),
+        "scopes": texts(),
+        "lifetime": { "type": ["integer", "null"], "minimum": 1, "maximum": u32::MAX },
+    });
+    let client = json!({
+        "id": text(),
+        "name": text(),
+        "redirect_uris": texts(),
+        "scopes": texts(),
+        "grant_types": texts(),
+        "confidential": flag(),
+        "account": { "type": ["string", "null"] },
+        "without_pkce": flag(),
+        "out_of_band": flag(),
+        "until_revoked": flag(),
+    });
+    schemas([
+        ("NewAccount", optional(&["name", "password"], account)),
+        ("NewService", optional(&["name"], json!({ "name": text(), "roles": texts() }))),
+        ("AccountChange", optional(&[], change)),
+        ("NewApiKey", optional(&["account", "label", "scopes"], key)),
+        ("NewClient", optional(&["id", "name", "grant_types"], client)),
+    ])
+}
