@@ -18,7 +18,7 @@ import httpx
 REPOSITORY = Path(__file__).resolve().parent.parent
 BINARY = Path(os.environ.get("DECALOG_BIN", REPOSITORY / "target/release/decalog"))
 
-# The PHC string of "correct horse" (argon2id, 19 MiB, 2 passes), as `decalog exchange hash-password` prints it.
+# The PHC string of "correct horse" (argon2id, 19 MiB, 2 passes), as `decalog hash-password` prints it.
 PASSWORD = "correct horse"
 PASSWORD_HASH = "$argon2id$v=19$m=19456,t=2,p=1$ZGVjYWxvZy10ZXN0LXNsdA$/TLSmS9KdHXGAgnsVAqeJlZ+3ij+mqNnYxwyP33s3k0"
 
@@ -43,12 +43,11 @@ class Instrument:
 
 @dataclass(frozen=True)
 class Session:
-    """A FIX counterparty as the configuration lists it."""
+    """A FIX counterparty as the configuration lists it; with a username, that account must log on."""
 
     comp_id: str
     account: str
     username: str | None = None
-    password_hash: str | None = None
     reset_on_logon: bool = False
 
 
@@ -70,17 +69,40 @@ def trading_unit(number: int, symbols: list[str], comp_ids: list[str]) -> Unit:
     )
 
 
+@dataclass(frozen=True)
+class Ports:
+    """Where a server listens."""
+
+    fix: int = field(default_factory=free_port)
+    http: int = field(default_factory=free_port)
+    operators: int = field(default_factory=free_port)
+
+
 def configuration(
-    units: list[Unit], fix_port: int, http_port: int, durability: str = "fsync", fix: dict[str, object] | None = None
+    units: list[Unit],
+    ports: Ports,
+    durability: str = "fsync",
+    fix: dict[str, object] | None = None,
+    http: dict[str, object] | None = None,
+    accounts: list[str] = (),
 ) -> str:
-    """The TOML text for these units and ports. `fix` adds keys to [exchange.fix]."""
+    """The TOML text for these units and ports. `fix` and `http` add keys to [exchange.fix] and [http]; the accounts, and
+    those that sessions name, are opened with PASSWORD."""
+    names = {session.username for unit in units for session in unit.sessions if session.username}
     lines = [
+        "[telemetry]",
+        f'listen = "127.0.0.1:{ports.operators}"',
         "[http]",
-        f'listen = "127.0.0.1:{http_port}"',
+        f'listen = "127.0.0.1:{ports.http}"',
+        *(f"{key} = {value}" for key, value in (http or {}).items()),
+    ]
+    for name in sorted(names | set(accounts)):
+        lines += ["[[identity.accounts]]", f'name = "{name}"', f'password_hash = "{PASSWORD_HASH}"']
+    lines += [
         "[exchange]",
         f'durability = "{durability}"',
         "[exchange.fix]",
-        f'listen = "127.0.0.1:{fix_port}"',
+        f'listen = "127.0.0.1:{ports.fix}"',
         'comp_id = "DECALOG"',
         *(f"{key} = {value}" for key, value in (fix or {}).items()),
     ]
@@ -121,22 +143,23 @@ class Server:
 
     directory: Path
     config: Path
-    fix_port: int
-    http_port: int
+    ports: Ports
     process: subprocess.Popen | None = None
     starts: int = 0
     environment: dict[str, str] = field(default_factory=dict)
+    # The authority of the server's certificate, when it speaks TLS.
+    authority: Path | None = None
     # The command that runs the binary: one that puts it somewhere else, or nothing.
     prefix: list[str] = field(default_factory=list)
 
     @classmethod
     def create(cls, directory: Path, units: list[Unit], **keys) -> "Server":
         """A server that is configured but not started."""
-        fix_port, http_port = free_port(), free_port()
+        ports = Ports()
         directory.mkdir(parents=True, exist_ok=True)
         config = directory / "decalog.toml"
-        config.write_text(configuration(units, fix_port, http_port, **keys))
-        return cls(directory, config, fix_port, http_port)
+        config.write_text(configuration(units, ports, **keys))
+        return cls(directory, config, ports)
 
     @property
     def data(self) -> Path:
@@ -149,14 +172,24 @@ class Server:
         return self.directory / "server.log"
 
     @property
+    def fix_port(self) -> int:
+        """The FIX listener's port."""
+        return self.ports.fix
+
+    @property
+    def metrics_url(self) -> str:
+        """Where the operators' listener shows the metrics."""
+        return f"http://127.0.0.1:{self.ports.operators}/metrics"
+
+    @property
     def fix_address(self) -> tuple[str, int]:
         """Where the FIX listener is."""
-        return ("127.0.0.1", self.fix_port)
+        return ("127.0.0.1", self.ports.fix)
 
     @property
     def url(self) -> str:
         """The base of the HTTP interface."""
-        return f"http://127.0.0.1:{self.http_port}"
+        return f"{'https' if self.authority else 'http'}://127.0.0.1:{self.ports.http}"
 
     def start(self, timeout: float = 30.0) -> "Server":
         """Starts the process and waits until it says that it is ready. Raises StartFailed if it ends instead."""
@@ -184,7 +217,8 @@ class Server:
     def _ready(self) -> bool:
         """/readyz answers 200 only when both listeners are open and every partition has caught up."""
         try:
-            return httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200
+            # The operators' listener has the same probes, without TLS.
+            return httpx.get(f"http://127.0.0.1:{self.ports.operators}/readyz", timeout=5).status_code == 200
         except httpx.TransportError:
             return False
 

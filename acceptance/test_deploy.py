@@ -102,7 +102,7 @@ def test_what_dashboards_show_of_recorded_metrics_is_recorded():
 
 def test_every_metric_that_a_rule_or_a_dashboard_asks_for_is_there(server):
     httpx.get(f"{server.url}/v1/instruments")
-    answer = httpx.get(f"{server.url}/metrics")
+    answer = httpx.get(server.metrics_url)
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
     families = set(re.findall(r"^# TYPE (\w+)", answer.text, re.MULTILINE))
     asked = {name.removesuffix("_total") for text in (rules(), *expressions_of_dashboards()) for name in named(text)}
@@ -144,7 +144,7 @@ def watchers(server, webhook, tmp_path) -> Iterator[str]:
     for file in RULES:
         (rules / file.name).write_text(re.sub(r"for: \w+", "for: 0s", file.read_text()))
     config = (DEPLOY / "prometheus/prometheus.yml").read_text()
-    config = config.replace("15s", "1s").replace("127.0.0.1:8080", f"127.0.0.1:{server.http_port}")
+    config = config.replace("15s", "1s").replace("127.0.0.1:9464", f"127.0.0.1:{server.ports.operators}")
     config = config.replace("127.0.0.1:9093", f"127.0.0.1:{alertmanager}")
     (tmp_path / "prometheus.yml").write_text(config)
     hook = f"http://127.0.0.1:{webhook.server_port}/"

@@ -1,14 +1,15 @@
 """What an operator meets: wrong configurations, a data directory in use, and stopping."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from decalog_server import REPOSITORY, StartFailed, configuration, decalog, free_port, trading_unit
+from decalog_server import REPOSITORY, Ports, StartFailed, configuration, decalog, trading_unit
 
 UNITS = [trading_unit(0, ["AAA"], ["ALICE"])]
-GOOD = configuration(UNITS, 9878, 8080)
+GOOD = configuration(UNITS, Ports(9878, 8080, 9464))
 
 
 def refused(tmp_path: Path, text: str, **environment: str) -> str:
@@ -84,7 +85,7 @@ def test_serve_refuses_what_check_config_refuses(tmp_path):
 def test_a_data_directory_in_use_names_the_process(make_server):
     server = make_server(UNITS)
     file = server.directory / "second.toml"
-    file.write_text(configuration(UNITS, free_port(), free_port()))
+    file.write_text(configuration(UNITS, Ports()))
     result = decalog("serve", "--config", file, "--data", server.data)
     assert result.returncode != 0
     assert str(server.process.pid) in result.stderr and str(server.data) in result.stderr, result.stderr
@@ -96,7 +97,7 @@ def test_a_data_directory_in_use_names_the_process(make_server):
 def test_a_port_in_use_is_named(make_server):
     first = make_server(UNITS)
     second = make_server(UNITS, start=False)
-    second.config.write_text(configuration(UNITS, first.fix_port, second.http_port))
+    second.config.write_text(configuration(UNITS, replace(second.ports, fix=first.fix_port)))
     with pytest.raises(StartFailed) as failure:
         second.start()
     assert str(first.fix_port) in failure.value.output
@@ -106,7 +107,7 @@ def test_a_changed_configuration_is_taken_over_at_the_next_start(make_server):
     server = make_server(UNITS)
     server.stop()
     more = [trading_unit(0, ["AAA", "BBB"], ["ALICE", "BOB"])]
-    server.config.write_text(configuration(more, server.fix_port, server.http_port))
+    server.config.write_text(configuration(more, server.ports))
     server.start()
 
 

@@ -5,7 +5,7 @@ import pytest
 from clients.quickfix_client import QuickFixClient
 from clients.raw import Connection, encode, utc_timestamp
 from clients.relay import Relay
-from decalog_server import PASSWORD, PASSWORD_HASH, Instrument, Session, Unit, trading_unit
+from decalog_server import PASSWORD, Instrument, Session, Unit, trading_unit
 from fix_orders import (
     BUY,
     FILLED,
@@ -23,7 +23,7 @@ from fix_orders import (
 )
 
 UNITS = [trading_unit(0, ["AAA"], ["ALICE", "BOB"])]
-LOCKED = [Unit(0, [Instrument("AAA")], [Session("CAROL", "ACC-CAROL", "carol", PASSWORD_HASH)])]
+LOCKED = [Unit(0, [Instrument("AAA")], [Session("CAROL", "ACC-CAROL", "carol")])]
 
 
 @pytest.fixture

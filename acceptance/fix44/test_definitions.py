@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from decalog_server import REPOSITORY, Server, free_port
+from decalog_server import REPOSITORY, Ports, Server
 from fix44.definitions import NEEDS_ECHO, WAITS_FOR_HEARTBEATS, Mismatch, Player, compare, load_patterns
 
 FOLDER = Path(os.environ["FIX_DEFINITIONS"]) if "FIX_DEFINITIONS" in os.environ else None
@@ -32,7 +32,7 @@ def play(address: tuple[str, int], name: str) -> None:
 def exchange(tmp_path_factory):
     """`decalog serve` with the configuration that is checked in for this."""
     directory = tmp_path_factory.mktemp("fix44")
-    server = Server(directory, CONFIG, fix_port=LISTENS[1], http_port=15080).start()
+    server = Server(directory, CONFIG, Ports(LISTENS[1], 15080, 15090)).start()
     yield LISTENS
     server.finish()
 
@@ -43,12 +43,13 @@ def slow_definitions(tmp_path_factory):
     servers, results = [], {}
     with ThreadPoolExecutor(len(WAITS_FOR_HEARTBEATS)) as pool:
         for name in sorted(WAITS_FOR_HEARTBEATS & set(NAMES)):
-            fix_port, http_port = free_port(), free_port()
+            ports = Ports()
             directory = tmp_path_factory.mktemp("slow")
             config = directory / "fix44.toml"
-            config.write_text(CONFIG.read_text().replace("15044", str(fix_port)).replace("15080", str(http_port)))
-            servers.append(Server(directory, config, fix_port, http_port).start())
-            results[name] = pool.submit(play, ("127.0.0.1", fix_port), name)
+            text = CONFIG.read_text().replace("15044", str(ports.fix)).replace("15080", str(ports.http))
+            config.write_text(text.replace("15090", str(ports.operators)))
+            servers.append(Server(directory, config, ports).start())
+            results[name] = pool.submit(play, ("127.0.0.1", ports.fix), name)
         yield results
     for server in servers:
         server.finish()

@@ -25,6 +25,7 @@ use decalog_gateway::watch::Watch;
 use decalog_identity::api::service::Identity;
 use decalog_identity::api::{oauth, rest as identity_rest};
 use decalog_telemetry::Metrics;
+use decalog_telemetry::http::certificate;
 use serde_json::Value;
 
 use crate::config::{ClientAddress, Config, Http};
@@ -120,9 +121,14 @@ fn gate(http: &Http, identity: &Arc<Identity>) -> Gate {
 }
 
 /// Takes the address of the public listener. Must be called inside the Tokio runtime, which then watches the certificate.
-pub(crate) async fn listen(http: &Http, watch: Arc<dyn Watch>) -> Result<(Listener, SocketAddr), Failure> {
+pub(crate) async fn listen(
+    http: &Http,
+    metrics: &Metrics,
+    watch: Arc<dyn Watch>,
+) -> Result<(Listener, SocketAddr), Failure> {
     let tls = tls(http)?;
     if let Some(tls) = &tls {
+        certificate(metrics, Arc::clone(tls));
         tokio::spawn(Arc::clone(tls).watch(CERTIFICATE_LOOK));
     }
     let settings = Settings {

@@ -59,7 +59,7 @@ pub(crate) fn run(request: &Request) -> Result<(), Failure> {
         .map_err(|source| Failure::Process { action: "start the asynchronous runtime", source })?;
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
     let requests = Arc::new(Requests::new(&metrics));
-    let doors = runtime.block_on(Doors::bind(&config, Arc::clone(&requests)))?;
+    let doors = runtime.block_on(Doors::bind(&config, &metrics, Arc::clone(&requests)))?;
     let keys = sealing::begin(&config.server)?;
     if let (Some(ring), Some(source)) = (&keys, sealing::source(&config.server.seal)) {
         runtime.spawn(sealing::follow(Arc::clone(ring), source));
@@ -110,14 +110,14 @@ struct Doors {
 }
 
 impl Doors {
-    async fn bind(config: &Config, requests: Arc<Requests>) -> Result<Self, Failure> {
+    async fn bind(config: &Config, metrics: &Metrics, requests: Arc<Requests>) -> Result<Self, Failure> {
         let address = config.exchange.fix.listen;
         let failed = |source| Failure::Listen { key: "exchange.fix.listen", address, source };
         let fix = TcpListener::bind(address).await.map_err(failed)?;
         let bound = fix.local_addr().map_err(failed)?;
         Ok(Self {
             fix: (fix, bound),
-            http: front::listen(&config.http, requests).await?,
+            http: front::listen(&config.http, metrics, requests).await?,
             operators: front::listen_for_operators(config.telemetry.listen).await?,
         })
     }

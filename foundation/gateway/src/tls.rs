@@ -13,6 +13,8 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig, version};
+use x509_cert::Certificate;
+use x509_cert::der::Decode as _;
 
 /// The protocols offered by ALPN, the better first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
@@ -60,20 +62,23 @@ pub enum TlsError {
 /// The TLS side of a listener. New connections use what was loaded last; open ones keep what they began with.
 pub struct Tls {
     files: Files,
-    current: RwLock<Arc<ServerConfig>>,
+    current: RwLock<Loaded>,
     /// Of the files' content that was last tried.
     fingerprint: Mutex<u64>,
+}
+
+/// What the files made.
+#[derive(Clone)]
+struct Loaded {
+    config: Arc<ServerConfig>,
+    not_after: Duration,
 }
 
 impl Tls {
     /// Loads the files.
     pub fn open(files: Files) -> Result<Arc<Self>, TlsError> {
         let (fingerprint, config) = load(&files)?;
-        Ok(Arc::new(Self {
-            files,
-            current: RwLock::new(Arc::new(config?)),
-            fingerprint: Mutex::new(fingerprint),
-        }))
+        Ok(Arc::new(Self { files, current: RwLock::new(config?), fingerprint: Mutex::new(fingerprint) }))
     }
 
     /// Loads the files again, if their content is another. What was there stays in use when the new cannot be.
@@ -85,7 +90,7 @@ impl Tls {
             return Ok(false);
         }
         *last = fingerprint;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config?);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = config?;
         Ok(true)
     }
 
@@ -107,13 +112,22 @@ impl Tls {
     }
 
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner)))
+        TlsAcceptor::from(self.current().config)
+    }
+
+    /// When the certificate in use expires: time since 1970.
+    pub fn not_after(&self) -> Duration {
+        self.current().not_after
+    }
+
+    fn current(&self) -> Loaded {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 /// A fingerprint of the files' content, and what they make. A file that cannot be read has no fingerprint, so it is tried
 /// again.
-fn load(files: &Files) -> Result<(u64, Result<ServerConfig, TlsError>), TlsError> {
+fn load(files: &Files) -> Result<(u64, Result<Loaded, TlsError>), TlsError> {
     let read =
         |path: &Path| std::fs::read(path).map_err(|source| TlsError::Read { path: path.to_owned(), source });
     let (certificate, key) = (read(&files.certificate)?, read(&files.key)?);
@@ -131,9 +145,11 @@ fn build(
     certificate: &[u8],
     key: &[u8],
     authorities: Option<&[u8]>,
-) -> Result<ServerConfig, TlsError> {
+) -> Result<Loaded, TlsError> {
     let refused = |reason: String| TlsError::Refused { certificate: files.certificate.clone(), reason };
     let chain = certificates(&files.certificate, certificate)?;
+    let leaf = Certificate::from_der(&chain[0]).map_err(|error| refused(error.to_string()))?;
+    let not_after = leaf.tbs_certificate().validity().not_after.to_unix_duration();
     let key = PrivateKeyDer::from_pem_slice(key)
         .map_err(|_| TlsError::Content { path: files.key.clone(), wanted: "private key" })?;
     let provider = Arc::new(ring::default_provider());
@@ -156,7 +172,7 @@ fn build(
     };
     let mut config = builder.with_single_cert(chain, key).map_err(|error| refused(error.to_string()))?;
     config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
-    Ok(config)
+    Ok(Loaded { config: Arc::new(config), not_after })
 }
 
 fn certificates(path: &Path, content: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {

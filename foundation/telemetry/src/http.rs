@@ -1,11 +1,16 @@
 //! Requests: how many, with which status, refused why, how long, and how many at this moment.
 
+use std::fmt;
+use std::sync::Arc;
+
+use decalog_gateway::tls::Tls;
 use decalog_gateway::trace::TraceContext;
 use decalog_gateway::watch::{Answered, Watch};
-use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Unit;
 use tracing::Span;
@@ -74,6 +79,30 @@ impl Requests {
     }
 }
 
+/// Asks, at each scrape, when the certificate expires that is in use.
+pub fn certificate(metrics: &Metrics, tls: Arc<Tls>) {
+    metrics.register(|registry| registry.register_collector(Box::new(Expiry(tls))));
+}
+
+struct Expiry(Arc<Tls>);
+
+impl fmt::Debug for Expiry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Expiry")
+    }
+}
+
+impl Collector for Expiry {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let help = "When the TLS certificate in use expires, since 1970";
+        let seconds = ConstGauge::new(i64::try_from(self.0.not_after().as_secs()).unwrap_or(i64::MAX));
+        let unit = Some(&Unit::Seconds);
+        let metric =
+            encoder.encode_descriptor("tls_certificate_not_after", help, unit, seconds.metric_type())?;
+        seconds.encode(metric)
+    }
+}
+
 impl Watch for Requests {
     fn began(&self, span: &Span, parent: Option<TraceContext>) -> TraceContext {
         self.in_flight.inc();
@@ -101,8 +130,6 @@ impl Watch for Requests {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use axum::Router;
     use axum::body::Body;
     use axum::http::{Method, Request, StatusCode};
