@@ -4,6 +4,7 @@ real server notice when it is gone."""
 import http.server
 import json
 import re
+import ssl
 import subprocess
 import threading
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from clients.certificates import Authority
 from decalog_server import REPOSITORY, free_port, trading_unit
 
 DEPLOY = REPOSITORY / "deploy"
@@ -90,8 +92,21 @@ def named(text: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def server(make_server):
-    """A server to be watched."""
-    return make_server([trading_unit(0, ["AAA"], ["ALICE"])])
+    """A server to be watched, with all that there is to watch: TLS too."""
+    server = make_server([trading_unit(0, ["AAA"], ["ALICE"])], start=False)
+    authority = Authority(server.directory)
+    certificate, key = server.directory / "server.pem", server.directory / "server.key"
+    authority.issue("server", certificate, key)
+    tls = f'\n[http.tls]\ncertificate = "{certificate}"\nkey = "{key}"\n'
+    server.config.write_text(server.config.read_text() + tls)
+    server.authority = authority.root
+    return server.start()
+
+
+def ask(server) -> None:
+    """One request, to be counted."""
+    verify = ssl.create_default_context(cafile=str(server.authority))
+    httpx.get(f"{server.url}/v1/instruments", verify=verify).raise_for_status()
 
 
 def test_what_dashboards_show_of_recorded_metrics_is_recorded():
@@ -101,7 +116,7 @@ def test_what_dashboards_show_of_recorded_metrics_is_recorded():
 
 
 def test_every_metric_that_a_rule_or_a_dashboard_asks_for_is_there(server):
-    httpx.get(f"{server.url}/v1/instruments")
+    ask(server)
     answer = httpx.get(server.metrics_url)
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
     families = set(re.findall(r"^# TYPE (\w+)", answer.text, re.MULTILINE))
@@ -192,8 +207,31 @@ def until(what: str, condition: Callable[[], object], timeout: float = 60.0):
 
 def query(prometheus: str, expression: str) -> list[dict]:
     """What an expression gives now."""
-    answer = httpx.get(f"{prometheus}/api/v1/query", params={"query": expression}).json()
-    return answer.get("data", {}).get("result", [])
+    answer = httpx.get(f"{prometheus}/api/v1/query", params={"query": expression})
+    # Until it has started, it answers with something else.
+    return answer.json()["data"]["result"] if answer.status_code == 200 else []
+
+
+def test_latencies_are_native_histograms_for_who_asks_for_them(server, tmp_path):
+    """Prometheus with the feature scrapes the binary form and computes quantiles without buckets of its own choosing."""
+    port = free_port()
+    scrape = f'[{{ job_name: decalog, static_configs: [{{ targets: ["127.0.0.1:{server.ports.operators}"] }}] }}]'
+    config = f"global: {{ scrape_interval: 1s }}\nscrape_configs: {scrape}\n"
+    (tmp_path / "prometheus.yml").write_text(config)
+    command = [
+        "prometheus", f"--config.file={tmp_path}/prometheus.yml", f"--storage.tsdb.path={tmp_path}/tsdb",
+        f"--web.listen-address=127.0.0.1:{port}", "--enable-feature=native-histograms",
+    ]  # fmt: skip
+    ask(server)
+    with (tmp_path / "prometheus.log").open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        median = 'histogram_quantile(0.5, decalog_http_request_duration_seconds{route="/v1/instruments"}) > 0'
+        found = until("a quantile", lambda: query(f"http://127.0.0.1:{port}", median))
+        assert 1e-7 < float(found[0]["value"][1]) < 10
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 def test_prometheus_reads_a_real_server_and_somebody_hears_when_it_is_gone(server, watchers, webhook):
