@@ -38,6 +38,9 @@ pub(crate) enum Failure {
         /// The address.
         address: SocketAddr,
     },
+    /// Traces cannot be sent.
+    #[error(transparent)]
+    Traces(#[from] decalog_telemetry::traces::TracesError),
     /// The certificate or its key cannot be used.
     #[error(transparent)]
     Tls(#[from] decalog_gateway::tls::TlsError),
@@ -109,7 +112,8 @@ impl Failure {
             Self::Config(ConfigError::Refused(_))
             | Self::NoUnits
             | Self::DemoWithUnits { .. }
-            | Self::DemoInTheOpen { .. } => "E-CONFIG",
+            | Self::DemoInTheOpen { .. }
+            | Self::Traces(_) => "E-CONFIG",
             Self::Tls(_) => "E-TLS",
             Self::Listen { .. } => "E-LISTEN",
             Self::Data { .. } => "E-DATA",

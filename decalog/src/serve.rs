@@ -51,12 +51,13 @@ pub(crate) fn run(request: &Request) -> Result<(), Failure> {
         (false, true) => return Err(Failure::NoUnits),
         (false, false) => {}
     }
-    telemetry::init(&config.telemetry);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|source| Failure::Process { action: "start the asynchronous runtime", source })?;
+    // Dropped last: what is left to send goes out at the end.
+    let _traces = telemetry::init(&config.telemetry, runtime.handle())?;
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
     let requests = Arc::new(Requests::new(&metrics));
     let doors = runtime.block_on(Doors::bind(&config, &metrics, Arc::clone(&requests)))?;

@@ -61,6 +61,15 @@ pub(crate) struct Telemetry {
     pub(crate) filter: String,
     pub(crate) format: LogFormat,
     pub(crate) listen: SocketAddr,
+    pub(crate) traces: Traces,
+}
+
+/// `[telemetry.traces]`: spans, sent to a collector.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Traces {
+    pub(crate) endpoint: String,
+    pub(crate) one_in: Whole<1, 1_000_000, 100>,
 }
 
 impl Default for Telemetry {
@@ -69,6 +78,7 @@ impl Default for Telemetry {
             filter: "info".to_owned(),
             format: LogFormat::Text,
             listen: SocketAddr::from(([127, 0, 0, 1], 9464)),
+            traces: Traces::default(),
         }
     }
 }

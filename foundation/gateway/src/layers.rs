@@ -113,7 +113,13 @@ async fn observe(State(layers): State<Arc<Layers>>, mut request: Request, next: 
     let path = request.extensions().get::<MatchedPath>().cloned();
     let route = path.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
     let span = tracing::info_span!(
-        "request", %method, route, trace = tracing::field::Empty, id = id.to_str().unwrap_or_default()
+        "request",
+        otel.name = %format_args!("{method} {route}"),
+        otel.kind = "server",
+        otel.status_code = tracing::field::Empty,
+        trace = tracing::field::Empty,
+        id = id.to_str().unwrap_or_default(),
+        status = tracing::field::Empty,
     );
     let trace = layers.watch.began(&span, parent);
     span.record("trace", tracing::field::display(trace));
@@ -133,7 +139,9 @@ async fn observe(State(layers): State<Arc<Layers>>, mut request: Request, next: 
     let _entered = span.enter();
     let (status, micros) = (status.as_u16(), took.as_micros());
     let address = client.map(|client| tracing::field::display(client.address));
+    span.record("status", i64::from(status));
     if status >= 500 {
+        span.record("otel.status_code", "ERROR");
         tracing::warn!(status, micros, client = address, "answered");
     } else if layers.access_log {
         tracing::info!(status, micros, client = address, "answered");

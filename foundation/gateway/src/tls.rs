@@ -19,6 +19,12 @@ use x509_cert::der::Decode as _;
 /// The protocols offered by ALPN, the better first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
+/// Lets every TLS client of this process use the one crypto library that the servers use. May be called again and again.
+pub fn use_ring() {
+    // Somebody has done it already.
+    let _ = ring::default_provider().install_default();
+}
+
 /// Where certificate and key are, PEM encoded.
 #[derive(Clone, Debug)]
 pub struct Files {

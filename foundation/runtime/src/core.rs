@@ -273,8 +273,7 @@ impl<M: StateMachine> Core<M> {
     /// Refuses one entry of which this is the record.
     fn refuse(&mut self, entry: Entry<M>, record: &[u8], error: &SubmitError) {
         match entry.waiter {
-            // Whoever asked may have gone away.
-            Some(waiter) => drop(waiter.send(Err(error.clone()))),
+            Some(waiter) => waiter.send(Err(error.clone())),
             None if entry.token != 0 => tell(&mut self.observer, |observer| {
                 let (header, body) = crate::record::split(record).expect("the inlet writes whole headers");
                 let command = M::Command::decode(header.kind.get(), header.version.get(), body);
@@ -363,7 +362,10 @@ impl<M: StateMachine> Core<M> {
         self.frames.clear();
         let mut bug = None;
         for ((offset, record), entry) in records.zip(&mut intake.entries) {
-            match replica.apply(record, &mut self.frames) {
+            let traced = entry.waiter.as_ref().and_then(|waiter| waiter.applying(offset));
+            let applied = replica.apply(record, &mut self.frames);
+            drop(traced);
+            match applied {
                 Ok(effect) => {
                     if record[..2] == (Own::Delivery as u16).to_le_bytes() {
                         owe(&mut self.owed, replica, offset, record);
@@ -379,8 +381,7 @@ impl<M: StateMachine> Core<M> {
         // Events first: whoever has an answer finds what it told others.
         self.hub.publish(first, replica.ledger.applied, &self.frames);
         for (waiter, answer) in self.answers.drain(..) {
-            // Whoever asked may have gone away.
-            drop(waiter.send(Ok(answer)));
+            waiter.send(Ok(answer));
         }
         match bug {
             None => {

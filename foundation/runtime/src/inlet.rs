@@ -15,6 +15,7 @@ use std::thread::Thread;
 
 use decalog_log::{MAX_BATCH_BYTES, PartitionId, RECORD_PREFIX_BYTES};
 use tokio::sync::oneshot;
+use tracing::Span;
 use zerocopy::IntoBytes;
 
 use crate::error::{ReadError, SubmitError};
@@ -23,8 +24,35 @@ use crate::partition::Answer;
 use crate::record::{HEADER_BYTES, Header, MAX_BODY_BYTES};
 use crate::replica::Replica;
 
+/// What is waited for.
+type Outcome<M> = Result<Answer<<M as StateMachine>::Reply>, SubmitError>;
+
 /// Somebody who waits for the answer.
-pub(crate) type Waiter<M> = oneshot::Sender<Result<Answer<<M as StateMachine>::Reply>, SubmitError>>;
+pub(crate) struct Waiter<M: StateMachine> {
+    answer: oneshot::Sender<Outcome<M>>,
+    /// What the command is part of, when somebody traces it.
+    span: Option<Box<Span>>,
+}
+
+impl<M: StateMachine> Waiter<M> {
+    /// One who waits at the other end, within the caller's span.
+    pub(crate) fn new() -> (Waiter<M>, oneshot::Receiver<Outcome<M>>) {
+        let (answer, other_end) = oneshot::channel();
+        let span = tracing::debug_span!("submit");
+        (Waiter { answer, span: (!span.is_disabled()).then(|| Box::new(span)) }, other_end)
+    }
+
+    /// The span in which the command is applied, if it is traced.
+    pub(crate) fn applying(&self, offset: u64) -> Option<tracing::span::EnteredSpan> {
+        let span = self.span.as_ref()?;
+        Some(tracing::debug_span!(parent: &**span, "apply", offset).entered())
+    }
+
+    /// Answers; whoever asked may have gone away.
+    pub(crate) fn send(self, outcome: Outcome<M>) {
+        drop(self.answer.send(outcome));
+    }
+}
 /// A read: gets the state with the runtime's share.
 pub(crate) type ReadJob<M> = Box<dyn FnOnce(Result<&Replica<M>, ReadError>) + Send>;
 

@@ -200,7 +200,7 @@ impl<M: StateMachine> Partition<M> {
         origin: Origin,
         command: &M::Command,
     ) -> Result<Answer<M::Reply>, SubmitError> {
-        let (waiter, answer) = oneshot::channel();
+        let (waiter, answer) = Waiter::new();
         self.push(origin, command, 0, Some(waiter))?;
         answer.await.unwrap_or(Err(SubmitError::Closed(self.id())))
     }
@@ -211,7 +211,7 @@ impl<M: StateMachine> Partition<M> {
         origin: Origin,
         command: &M::Command,
     ) -> Result<Answer<M::Reply>, SubmitError> {
-        let (waiter, answer) = oneshot::channel();
+        let (waiter, answer) = Waiter::new();
         self.push(origin, command, 0, Some(waiter))?;
         answer.blocking_recv().unwrap_or(Err(SubmitError::Closed(self.id())))
     }

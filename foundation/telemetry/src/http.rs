@@ -15,7 +15,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Unit;
 use tracing::Span;
 
-use crate::{Metrics, times};
+use crate::{Metrics, times, traces};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Status {
@@ -106,7 +106,7 @@ impl Collector for Expiry {
 impl Watch for Requests {
     fn began(&self, span: &Span, parent: Option<TraceContext>) -> TraceContext {
         self.in_flight.inc();
-        ().began(span, parent)
+        traces::join(span, parent).unwrap_or_else(|| ().began(span, parent))
     }
 
     fn ended(&self) {
