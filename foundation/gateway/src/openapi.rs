@@ -98,7 +98,7 @@ impl Document {
                 json!([{ "bearer": [scope.0] }, { "apiKey": [scope.0] }])
             }
         };
-        for refusal in refusals(declared) {
+        for refusal in refusals(declared, operation["requestBody"].is_object()) {
             let responses = operation["responses"].as_object_mut().ok_or_else(missing)?;
             responses.entry(refusal.as_str()).or_insert_with(reference_to_problem);
         }
@@ -166,7 +166,7 @@ impl Document {
 }
 
 /// The refusals that the gateway itself may answer a request to this route with.
-fn refusals(declared: &Declared) -> Vec<StatusCode> {
+fn refusals(declared: &Declared, takes_a_body: bool) -> Vec<StatusCode> {
     let mut all = vec![
         StatusCode::TOO_MANY_REQUESTS,
         StatusCode::SERVICE_UNAVAILABLE,
@@ -178,7 +178,7 @@ fn refusals(declared: &Declared) -> Vec<StatusCode> {
     if matches!(declared.access, Access::Scope(_)) {
         all.push(StatusCode::FORBIDDEN);
     }
-    if matches!(declared.method, Method::POST | Method::PUT | Method::PATCH) {
+    if takes_a_body {
         all.extend([
             StatusCode::BAD_REQUEST,
             StatusCode::REQUEST_TIMEOUT,
@@ -262,11 +262,12 @@ impl Operation {
         self
     }
 
-    /// Answers with a body of this media type.
+    /// Answers with a body of this media type; a status may have several.
     #[must_use]
     pub fn answers(mut self, status: StatusCode, description: &str, media_type: &str, body: Value) -> Self {
-        self.0["responses"][status.as_str()] =
-            json!({ "description": description, "content": { media_type: { "schema": body } } });
+        let answer = &mut self.0["responses"][status.as_str()];
+        answer["description"] = description.into();
+        answer["content"][media_type] = json!({ "schema": body });
         self
     }
 

@@ -66,11 +66,13 @@ fn for_clients() -> Map<String, Value> {
 fn pages(get: &str, post: &str, summary: &str) -> Value {
     let page = |id| {
         let text = || json!({ "type": "string" });
+        let why = "A page that says why not";
         refused(Operation::new(id, summary))
             .answers(StatusCode::OK, "A page", HTML, text())
+            .answers(StatusCode::BAD_REQUEST, why, HTML, text())
             .answers_nothing(StatusCode::SEE_OTHER, "Back to the client, or to the page")
-            .answers(StatusCode::FORBIDDEN, "A page that says why not", HTML, text())
-            .answers(StatusCode::TOO_MANY_REQUESTS, "A page that says why not", HTML, text())
+            .answers(StatusCode::FORBIDDEN, why, HTML, text())
+            .answers(StatusCode::TOO_MANY_REQUESTS, why, HTML, text())
     };
     item([
         ("get", page(get)),
