@@ -1,5 +1,6 @@
 """What an operator meets: wrong configurations, a data directory in use, and stopping."""
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -117,3 +118,18 @@ def test_the_log_of_a_stopped_server_can_be_looked_at(make_server):
     for command in ("stat", "verify"):
         result = decalog("log", command, server.data)
         assert result.returncode == 0, result.stderr
+
+
+def test_status_shows_the_server_on_one_page(make_server):
+    server = make_server(UNITS)
+    url = server.metrics_url.removesuffix("/metrics")
+    shown = decalog("status", "--url", url)
+    assert shown.returncode == 0 and ": ready" in shown.stdout, shown.stdout + shown.stderr
+    assert re.search(r"^exchange/0 +\d+ +\d+ +\d+ +\d+ +running$", shown.stdout, re.MULTILINE)
+    assert re.search(r"^identity/0 ", shown.stdout, re.MULTILINE)
+    report = json.loads(decalog("status", "--url", url, "--json").stdout)
+    assert report["not_ready"] is None and {part["health"] for part in report["partitions"]} == {"running"}
+    server.kill()
+    gone = decalog("status", "--url", url)
+    assert gone.returncode == 1 and "is the server running?" in gone.stderr
+    server.start()

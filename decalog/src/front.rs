@@ -30,6 +30,7 @@ use serde_json::Value;
 
 use crate::config::{ClientAddress, Config, Http};
 use crate::failure::Failure;
+use crate::status::Status;
 
 /// How often the certificate's files are looked at.
 const CERTIFICATE_LOOK: Duration = Duration::from_secs(10);
@@ -97,12 +98,13 @@ pub(crate) fn router(config: &Config, parts: &Parts<'_>, watch: Arc<dyn Watch>) 
     layers.around(door)
 }
 
-/// What operators see: metrics and probes.
-pub(crate) fn operators(metrics: &Metrics, health: &Health) -> Router {
+/// What operators see: metrics, probes, and the server on one page.
+pub(crate) fn operators(metrics: &Metrics, status: Status) -> Router {
     let gate = Gate::closed();
     let door = front([
         Metrics::routes().guarded(metrics.clone(), &gate),
-        Health::routes().guarded(health.clone(), &gate),
+        Health::routes().guarded(status.health.clone(), &gate),
+        Status::routes().guarded(Arc::new(status), &gate),
     ]);
     Layers { cors_origins: Vec::new(), max_body_bytes: 1024, access_log: false, watch: Arc::new(()) }
         .around(door)

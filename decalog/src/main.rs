@@ -11,6 +11,7 @@ mod front;
 mod identity;
 mod sealing;
 mod serve;
+mod status;
 mod telemetry;
 
 use std::process::ExitCode;

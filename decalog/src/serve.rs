@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use decalog_exchange::api::fix::{Gateway, Options};
@@ -27,6 +27,7 @@ use tokio::sync::watch;
 use crate::config::{self, Config, Loaded};
 use crate::failure::{Failure, fatal_code};
 use crate::front::{self, Parts, seconds};
+use crate::status::Status;
 use crate::{demo, identity, sealing, telemetry};
 
 /// How long to wait when the system refuses a connection (no file descriptors, say).
@@ -41,6 +42,7 @@ pub(crate) struct Request {
 
 /// Serves until SIGTERM or SIGINT.
 pub(crate) fn run(request: &Request) -> Result<(), Failure> {
+    let started = Instant::now();
     let Loaded { mut config, file } = config::load(request.config.as_deref(), std::env::vars())?;
     if let Some(data) = &request.data {
         config.server.data.clone_from(data);
@@ -84,7 +86,15 @@ pub(crate) fn run(request: &Request) -> Result<(), Failure> {
         &Parts { identity: &identity, exchange: &exchange, health: &health },
         requests,
     );
-    let operators = front::operators(&metrics, &health);
+    let status = Status {
+        health: health.clone(),
+        started,
+        systems: vec![
+            ("exchange", Box::new(exchange.standing())),
+            ("identity", Box::new(identity.standing())),
+        ],
+    };
+    let operators = front::operators(&metrics, status);
     let open = Open { routers: [router, operators], health: &health, first, with_demo: request.demo };
     let served = runtime.block_on(serve(&config, doors, open, &exchange));
     exchange.stop();

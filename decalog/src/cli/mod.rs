@@ -8,6 +8,7 @@ mod hash_password;
 mod log;
 mod routes;
 mod seal;
+mod status;
 mod watch;
 
 use std::path::PathBuf;
@@ -45,6 +46,8 @@ enum Command {
         /// The TOML file; decalog.example.toml documents every key
         file: PathBuf,
     },
+    /// Show how a running server fares
+    Status(status::Request),
     /// Look at the journal of a data directory
     #[command(subcommand)]
     Log(log::Request),
@@ -75,6 +78,7 @@ pub(crate) fn main() -> ExitCode {
             serve::run(&serve::Request { config, data, demo }).map(|()| ExitCode::SUCCESS).map_err(Into::into)
         }
         Command::CheckConfig { file } => check_config::run(&file),
+        Command::Status(request) => status::run(&request),
         Command::Log(request) => log::run(request),
         Command::Audit(request) => audit::run(&request),
         Command::Seal(request) => seal::run(request).map_err(Into::into),

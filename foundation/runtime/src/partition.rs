@@ -108,6 +108,20 @@ pub enum Health {
     Stopped,
 }
 
+impl std::fmt::Display for Health {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Health::Running => f.write_str("running"),
+            Health::Rebuilding(halt) => write!(f, "halted, its state is being rebuilt: {halt}"),
+            Health::Halted(halt) => write!(f, "halted: {halt}"),
+            Health::ClockJumped { gain_millis } => {
+                write!(f, "the clock jumped by {gain_millis} ms: commands are refused until it is accepted")
+            }
+            Health::Stopped => f.write_str("stopped"),
+        }
+    }
+}
+
 /// Where a partition stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {

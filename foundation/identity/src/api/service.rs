@@ -244,7 +244,7 @@ impl Identity {
     pub fn trouble(&self) -> Option<String> {
         match self.partition.status().health {
             Health::Running => None,
-            health => Some(format!("identity: {health:?}")),
+            health => Some(health.to_string()),
         }
     }
 

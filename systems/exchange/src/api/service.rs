@@ -191,7 +191,7 @@ pub fn unit_of(partition: PartitionId) -> u16 {
 fn trouble(partition: &Partition<Unit>) -> Option<String> {
     match partition.status().health {
         Health::Running => None,
-        health => Some(format!("unit {}: {health:?}", unit_of(partition.id()))),
+        health => Some(format!("unit {}: {health}", unit_of(partition.id()))),
     }
 }
 
