@@ -8,3 +8,4 @@ mod guarantees;
 mod histories;
 mod life;
 mod tokens;
+mod webauthn;
