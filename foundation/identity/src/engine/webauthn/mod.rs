@@ -154,7 +154,7 @@ impl ClientData {
             return Err(Fault::Form);
         }
         let text = std::str::from_utf8(bytes).map_err(|_| Fault::Form)?;
-        serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|_| Fault::Form)
+        serde_json::from_str(text.strip_prefix('\u{feff}').unwrap_or(text)).map_err(|_| Fault::Form)
     }
 
     /// §7.1, steps 7 to 10; §7.2, steps 11 to 14.
