@@ -1,7 +1,6 @@
 """Accounts and tokens, driven by Authlib as the client and joserfc as the judge of what is signed."""
 
 import json
-import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -32,7 +31,7 @@ def server(make_server: Callable[..., Server]) -> Server:
 @pytest.fixture(scope="module")
 def password(server: Server) -> str:
     """The first account's password, as it was printed once."""
-    return re.search(r"made admin with the password (\S+)", server.output()).group(1)
+    return server.first_password()
 
 
 @pytest.fixture(scope="module")

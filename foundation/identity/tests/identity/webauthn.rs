@@ -46,8 +46,8 @@ struct Authentication {
 
 fn hex<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
     let text = String::deserialize(from)?;
-    let digits: Vec<u8> = text.chars().map(|digit| digit.to_digit(16).expect("hex") as u8).collect();
-    Ok(digits.chunks(2).map(|pair| pair[0] * 16 + pair[1]).collect())
+    let byte = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).expect("hex");
+    Ok((0..text.len()).step_by(2).map(byte).collect())
 }
 
 /// All vectors; those whose page was framed come apart.
