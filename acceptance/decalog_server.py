@@ -253,15 +253,6 @@ class Server:
         """Everything printed so far, by all starts."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
-    def first_password(self, timeout: float = 30.0) -> str:
-        """The first account's password: it is printed once, a moment after the server is ready."""
-        deadline = time.monotonic() + timeout
-        while not (found := re.search(r"made admin with the password (\S+) ", self.output())):
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"no password after {timeout} s; see {self.log}")
-            time.sleep(0.01)
-        return found.group(1)
-
     def finish(self) -> None:
         """Ends the process if it runs, and fails when anything it printed tells of a bug."""
         if self.process is not None and self.process.poll() is None:

@@ -13,6 +13,7 @@ from joserfc import jwt
 from joserfc.errors import BadSignatureError
 from joserfc.jwk import KeySet
 
+from clients.account import first_password
 from clients.browser import Browser
 from decalog_server import BINARY, Server, trading_unit
 
@@ -31,7 +32,7 @@ def server(make_server: Callable[..., Server]) -> Server:
 @pytest.fixture(scope="module")
 def password(server: Server) -> str:
     """The first account's password, as it was printed once."""
-    return server.first_password()
+    return first_password(server)
 
 
 @pytest.fixture(scope="module")

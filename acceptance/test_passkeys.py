@@ -1,5 +1,6 @@
 """Passkeys, by a software authenticator over HTTP and by a real browser on the real page."""
 
+import base64
 import html
 import json
 import re
@@ -11,18 +12,17 @@ import httpx
 import pytest
 from soft_fido2 import Fido2Authenticator, KeyPair
 
+from clients.account import DEVICE, first_password
 from clients.browser import Browser
 from clients.chromium import Chromium
 from decalog_server import BINARY, Server, trading_unit
-
-DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 
 
 @pytest.fixture
 def server(make_server: Callable[..., Server]) -> Server:
     """A server that is known by a host name: passkeys are bound to one."""
     server = make_server([trading_unit(0, ["ACME"], ["ALICE"])], start=False)
-    issuer = f"http://localhost:{server.http_port}"
+    issuer = f"http://localhost:{server.ports.http}"
     server.config.write_text(f'{server.config.read_text()}\n[identity]\nissuer = "{issuer}"\n')
     return server.start()
 
@@ -30,13 +30,13 @@ def server(make_server: Callable[..., Server]) -> Server:
 @pytest.fixture
 def origin(server: Server) -> str:
     """The server's address as browsers know it."""
-    return f"http://localhost:{server.http_port}"
+    return f"http://localhost:{server.ports.http}"
 
 
 @pytest.fixture
 def password(server: Server) -> str:
     """The first account's password, as it was printed once."""
-    return server.first_password()
+    return first_password(server)
 
 
 @pytest.fixture
@@ -143,9 +143,12 @@ def test_replays_copies_and_other_origins_are_refused_and_told_of(server, admin,
     assert kinds.count("passkey-added") == 1 and kinds.count("passkey-cloned") == 1
     assert [line["purpose"] for line in lines if line["event"] == "passkey-used"] == ["both-factors"] * 2
     assert "logons-failed" in kinds
+    text = options["challenge"]
+    challenge = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     for path in server.data.rglob("*"):
         if path.is_file():
-            assert options["challenge"].encode() not in path.read_bytes(), path
+            content = path.read_bytes()
+            assert challenge not in content and text.encode() not in content, path
 
 
 def test_what_is_confirmed_by_a_passkey_and_whose_passkeys_they_are(admin, origin, password):
@@ -241,7 +244,7 @@ def test_the_page_works_without_passkeys_and_lets_no_other_script_run(origin, pa
 def test_an_address_has_no_passkeys_and_passwords_work(make_server):
     """The default issuer is an address: the page has no button and no script."""
     server = make_server([trading_unit(0, ["ACME"], ["ALICE"])])
-    password = server.first_password()
+    password = first_password(server)
     browser = visit(server.url)
     assert "passkey" not in browser.page.text and "<script" not in browser.page.text
     assert "Code on the device" in by_password(browser, password).text

@@ -19,6 +19,8 @@ use crate::engine::secret;
 
 pub(super) const SESSION: &str = "decalog_session";
 const FORM: &str = "decalog_form";
+/// How a passkey's button begins: a page that has one gets the script. Nothing that is shown has a `<` of its own.
+const PASSKEY_BUTTON: &str = "<button type=\"button\" hidden data-passkey=";
 /// Where the script of pages with passkeys is.
 pub(super) const SCRIPT: &str = "/oauth/passkey.js";
 /// Fields of our own, which are not passed on from form to form.
@@ -165,7 +167,7 @@ impl Browser {
 /// and sends the form with what came of it.
 pub(super) fn passkey_button(ceremony: &str, action: &str, text: &str, options: &Value) -> String {
     format!(
-        "<p><button type=\"button\" hidden data-passkey=\"{ceremony}\" data-action=\"{action}\" data-options=\"{}\">{}\
+        "<p>{PASSKEY_BUTTON}\"{ceremony}\" data-action=\"{action}\" data-options=\"{}\">{}\
          </button></p>",
         escape(&options.to_string()),
         escape(text)
@@ -194,7 +196,7 @@ pub(super) fn words(status: StatusCode, title: &str, text: &str) -> Response {
 
 fn page(status: StatusCode, title: &str, body: &str) -> Response {
     let (mut script, mut allowed) = (String::new(), String::new());
-    if body.contains("<button type=\"button\" hidden data-passkey=") {
+    if body.contains(PASSKEY_BUTTON) {
         let nonce = random::secret().0;
         script = format!("<script src=\"{SCRIPT}\" nonce=\"{nonce}\" defer></script>");
         allowed = format!("; script-src 'nonce-{nonce}'");
