@@ -44,6 +44,14 @@ struct Course {
     replies: BTreeMap<u16, String>,
     events: BTreeMap<(u16, u16), String>,
     digests: String,
+    snapshot: Vec<u8>,
+}
+
+impl Course {
+    /// Whether the snapshot at its end speaks of passkeys.
+    fn keeps_passkeys(&self) -> bool {
+        self.snapshot.windows(8).any(|window| window == b"passkeys")
+    }
 }
 
 fn live(mut lives: Lives) -> Course {
@@ -77,12 +85,16 @@ fn live(mut lives: Lives) -> Course {
             course.push_str(&format!("after {number} commands: {}\n", directory.digest()));
         }
     }
-    Course { commands, replies, events, digests: course }
+    let mut snapshot = Vec::new();
+    directory.snapshot(&mut snapshot).expect("memory takes everything");
+    Course { commands, replies, events, digests: course, snapshot }
 }
 
 #[test]
 fn a_fixed_life_has_the_bytes_and_the_course_it_was_released_with() {
-    let Course { commands, replies, events, digests } = live(Lives::default());
+    let course = live(Lives::default());
+    assert!(!course.keeps_passkeys(), "its snapshots are as they were, too");
+    let Course { commands, replies, events, digests, .. } = course;
     assert_eq!((commands.len(), events.len()), (BEFORE_PASSKEYS.0, BEFORE_PASSKEYS.1), "{:?}", events.keys());
     check_file("commands.txt", &commands.into_values().collect::<String>());
     check_file("replies.txt", &replies.into_values().collect::<String>());
@@ -93,7 +105,9 @@ fn a_fixed_life_has_the_bytes_and_the_course_it_was_released_with() {
 /// The same for what passkeys brought.
 #[test]
 fn a_life_with_passkeys_has_the_bytes_and_the_course_it_was_released_with() {
-    let Course { mut commands, mut replies, mut events, digests } = live(Lives::with_passkeys());
+    let course = live(Lives::with_passkeys());
+    assert!(course.keeps_passkeys());
+    let Course { mut commands, mut replies, mut events, digests, .. } = course;
     assert_eq!(
         (commands.len(), events.len()),
         (Command::NAMES.len(), What::NAMES.len()),
