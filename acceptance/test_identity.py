@@ -1,7 +1,6 @@
 """Accounts and tokens, driven by Authlib as the client and joserfc as the judge of what is signed."""
 
 import json
-import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from joserfc import jwt
 from joserfc.errors import BadSignatureError
 from joserfc.jwk import KeySet
 
+from clients.account import first_password
 from clients.browser import Browser
 from decalog_server import BINARY, Server, trading_unit
 
@@ -32,7 +32,7 @@ def server(make_server: Callable[..., Server]) -> Server:
 @pytest.fixture(scope="module")
 def password(server: Server) -> str:
     """The first account's password, as it was printed once."""
-    return re.search(r"made admin with the password (\S+)", server.output()).group(1)
+    return first_password(server)
 
 
 @pytest.fixture(scope="module")

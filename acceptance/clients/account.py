@@ -1,6 +1,7 @@
 """Somebody with an account: signs in as a person does, and calls routes with what comes of it."""
 
 import re
+import time
 
 import httpx
 
@@ -10,8 +11,13 @@ DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 
 
 def first_password(server) -> str:
-    """The first account's password, as it was printed once."""
-    return re.search(r"made admin with the password (\S+)", server.output()).group(1)
+    """The first account's password: it is printed once, a moment after the server is ready."""
+    deadline = time.monotonic() + 30
+    while not (found := re.search(r"made admin with the password (\S+) ", server.output())):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"no password; see {server.log}")
+        time.sleep(0.01)
+    return found.group(1)
 
 
 class Account:

@@ -1,4 +1,5 @@
-"""A person with a browser: keeps cookies, reads forms, fills them in. It runs no script, and the pages need none."""
+"""A person with a browser: keeps cookies, reads forms, fills them in. It runs no script, and the pages need
+none but for passkeys."""
 
 from html.parser import HTMLParser
 from urllib.parse import parse_qs, urljoin, urlsplit

@@ -3,10 +3,14 @@
 //! Who asks stands in the record's header ([`decalog_runtime::Origin::principal`]); whether they may is checked at the
 //! edge. Moments are nanoseconds since 1970; hashes are SHA-256 of random secrets that only their holder knows.
 
+mod passkey;
+
 use std::collections::BTreeSet;
 
 use decalog_runtime::{DecodeError, Wire, pack, unpack};
 use serde::{Deserialize, Serialize};
+
+pub use passkey::{AddPasskey, LogOnWithPasskey, RemovePasskey, RenamePasskey, UsePasskey};
 
 use crate::value::{Bytes, Client, Device, Hash, Scopes};
 use crate::wire::{kinds, payloads};
@@ -67,6 +71,16 @@ kinds! {
         25 "add-signing-key" AddSigningKey,
         /// Stop trusting a key at once.
         26 "revoke-signing-key" RevokeSigningKey,
+        /// Give an account a passkey.
+        27 "add-passkey" AddPasskey,
+        /// Call a passkey otherwise.
+        28 "rename-passkey" RenamePasskey,
+        /// Take a passkey away.
+        29 "remove-passkey" RemovePasskey,
+        /// A passkey was shown to confirm something.
+        30 "use-passkey" UsePasskey,
+        /// Begin a session with a passkey.
+        31 "log-on-with-passkey" LogOnWithPasskey,
     }
 }
 
@@ -499,6 +513,12 @@ refusals! {
     28 SecretTaken "secret-taken",
     /// A moment that has passed.
     29 TooLate "too-late",
+    /// Somebody has a passkey with this credential id.
+    30 PasskeyTaken "passkey-taken",
+    /// The account has no such passkey.
+    31 UnknownPasskey "unknown-passkey",
+    /// The passkey's counter does not go on: there is a copy of its private key.
+    32 PasskeyCloned "passkey-cloned",
 }
 
 impl From<Refusal> for u16 {

@@ -3,7 +3,7 @@
 use decalog_runtime::{DecodeError, Wire};
 use serde::Serialize;
 
-use crate::value::{Bytes, Device, Hash, Scopes};
+use crate::value::{Bytes, Device, Hash, PasskeyUse, Scopes};
 use crate::wire::{kinds, payloads};
 
 /// Something that happened. Its body begins with `by` and `account` (u64, little-endian), then comes the detail.
@@ -84,6 +84,16 @@ kinds! {
         19 "signing-key-added" SigningKeyAdded,
         /// A key is trusted no more.
         20 "signing-key-ended" SigningKeyEnded,
+        /// An account has a new passkey.
+        21 "passkey-added" PasskeyAdded,
+        /// A passkey is called otherwise.
+        22 "passkey-renamed" PasskeyRenamed,
+        /// An account has a passkey no more.
+        23 "passkey-removed" PasskeyRemoved,
+        /// A passkey was used.
+        24 "passkey-used" PasskeyUsed,
+        /// A copy of a passkey was used, and refused.
+        25 "passkey-cloned" PasskeyCloned,
     }
 }
 
@@ -230,5 +240,40 @@ payloads! {
         kid: String,
         /// Its time was over; otherwise somebody ended it.
         expired: bool,
+    }
+    /// An account has a new passkey.
+    PasskeyAdded {
+        /// Its id.
+        passkey: u64,
+        /// What its owner calls it.
+        label: String,
+    }
+    /// A passkey is called otherwise.
+    PasskeyRenamed {
+        /// Its id.
+        passkey: u64,
+        /// What its owner calls it.
+        label: String,
+    }
+    /// An account has a passkey no more.
+    PasskeyRemoved {
+        /// Its id.
+        passkey: u64,
+    }
+    /// A passkey was used.
+    PasskeyUsed {
+        /// Its id.
+        passkey: u64,
+        /// What for.
+        purpose: PasskeyUse,
+    }
+    /// A copy of a passkey was used, and refused: its signature counter does not go on.
+    PasskeyCloned {
+        /// Its id.
+        passkey: u64,
+        /// The counter that is known.
+        known: u32,
+        /// The counter that was shown.
+        shown: u32,
     }
 }

@@ -13,7 +13,7 @@
 //! - [`projection`]: who may what at this moment, and the audit trail, fed by events.
 //! - [`password`], [`bulkhead`]: argon2id, and a bound on how much of it runs at once.
 //! - [`api`]: the running service, OAuth 2.1 and OpenID Connect, and the accounts' own routes.
-//! - [`engine`]: token signatures, one-time passwords, PKCE, and how long a lock-out lasts.
+//! - [`engine`]: token signatures, one-time passwords, passkeys, PKCE, and how long a lock-out lasts.
 
 #![forbid(unsafe_code)]
 

@@ -18,6 +18,14 @@ pub enum Sabotage {
     RefreshReuse,
     /// Failed logons lock nobody out.
     LockOut,
+    /// The signature of a passkey's assertion is not checked.
+    PasskeySignature,
+    /// The origin that a passkey was used on is not compared.
+    PasskeyOrigin,
+    /// A passkey's signature counter may go backwards.
+    PasskeyCounter,
+    /// The challenge of a passkey's assertion is taken more than once.
+    PasskeyReplay,
 }
 
 #[cfg(feature = "sabotage")]

@@ -96,6 +96,18 @@ pub enum GrantType {
     Password,
 }
 
+/// What a passkey was used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PasskeyUse {
+    /// A logon with nothing else: the authenticator checked who was there.
+    BothFactors,
+    /// A logon after the password.
+    SecondFactor,
+    /// To confirm a change.
+    Confirmation,
+}
+
 /// What a client is allowed beyond OAuth 2.1, for protocols that still need it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct Profile {

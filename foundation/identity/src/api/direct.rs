@@ -97,7 +97,9 @@ impl Direct {
 
 fn denied(why: NoLogon) -> Denied {
     match why {
-        NoLogon::Wrong | NoLogon::CodeNeeded | NoLogon::Later(_) => Denied::Unknown,
+        NoLogon::Wrong | NoLogon::Ended | NoLogon::SecondFactorNeeded { .. } | NoLogon::Later(_) => {
+            Denied::Unknown
+        }
         NoLogon::Busy | NoLogon::Trouble(_) => Denied::Unavailable,
     }
 }

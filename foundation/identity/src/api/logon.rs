@@ -88,8 +88,10 @@ pub(crate) struct Wish {
 pub(crate) enum NoLogon {
     /// Name, password or code is wrong.
     Wrong,
-    /// A code is needed.
-    CodeNeeded,
+    /// The password was this one of this account, and a second factor is needed.
+    SecondFactorNeeded { account: u64, generation: u32 },
+    /// What was to be signed has ended: again with something new.
+    Ended,
     /// Too many failures; again at this moment.
     Later(i64),
     /// Too many at once.
@@ -119,6 +121,7 @@ struct Known {
     locked_until: i64,
     disabled: bool,
     totp: Option<Bytes>,
+    has_passkey: bool,
 }
 
 impl Identity {
@@ -134,6 +137,7 @@ impl Identity {
                 locked_until: account.locked_until,
                 disabled: account.disabled,
                 totp: account.totp.as_ref().filter(|totp| totp.active).map(|totp| totp.secret.clone()),
+                has_passkey: state.passkeys_of(id).next().is_some(),
             })
         })
         .await
@@ -194,20 +198,44 @@ impl Identity {
             device: shown.device,
             expires: self.now() + wish.lifetime,
         };
-        match self.ask(known.id, &name, log_on).await {
+        let answer = self.ask(known.id, &name, log_on).await;
+        if let Err(Trouble::Refused(Refusal::SecondFactorNeeded)) = answer {
+            let (account, generation) = (known.id, known.generation);
+            return Err(NoLogon::SecondFactorNeeded { account, generation });
+        }
+        self.session(known.id, answer).await
+    }
+
+    /// What came of a logon: account and session, or why not.
+    pub(super) async fn session(
+        &self,
+        account: u64,
+        answer: Result<Reply, Trouble>,
+    ) -> Result<(u64, u64), NoLogon> {
+        match answer {
             Ok(Reply::Made(session)) => {
-                self.failures.forget(known.id);
-                Ok((known.id, session))
+                self.failures.forget(account);
+                Ok((account, session))
             }
             Ok(_) => Err(NoLogon::Wrong),
-            Err(Trouble::Refused(Refusal::Locked)) => Err(NoLogon::Later(self.now() + SECOND)),
-            Err(Trouble::Refused(Refusal::SecondFactorNeeded)) => Err(NoLogon::CodeNeeded),
-            Err(Trouble::Refused(Refusal::CodeReplayed | Refusal::UnknownRecoveryCode)) => {
-                self.note_failure(known.id).await;
-                Err(NoLogon::Wrong)
+            Err(trouble) => Err(self.no_session(account, trouble).await),
+        }
+    }
+
+    /// Why the state took no logon. What somebody did wrong counts as a failure.
+    pub(super) async fn no_session(&self, account: u64, trouble: Trouble) -> NoLogon {
+        let Trouble::Refused(refusal) = trouble else { return NoLogon::Trouble(trouble) };
+        match refusal {
+            Refusal::Locked => NoLogon::Later(self.now() + SECOND),
+            Refusal::CodeReplayed | Refusal::UnknownRecoveryCode | Refusal::PasskeyCloned => {
+                self.note_failure(account).await;
+                NoLogon::Wrong
             }
-            Err(Trouble::Refused(Refusal::Disabled | Refusal::PasswordChanged)) => Err(NoLogon::Wrong),
-            Err(trouble) => Err(NoLogon::Trouble(trouble)),
+            Refusal::Disabled
+            | Refusal::PasswordChanged
+            | Refusal::UnknownPasskey
+            | Refusal::SecondFactorNeeded => NoLogon::Wrong,
+            _ => NoLogon::Trouble(trouble),
         }
     }
 }
@@ -215,13 +243,19 @@ impl Identity {
 /// Which factor a code is.
 fn factor(known: &Known, code: Option<&str>, now: i64) -> Result<Factor, NoLogon> {
     let code = code.map(str::trim).filter(|code| !code.is_empty());
-    match (&known.totp, code) {
-        (None, _) => Ok(Factor::None),
-        (Some(_), None) => Err(NoLogon::CodeNeeded),
-        (Some(totp_secret), Some(code)) if code.len() == 6 => {
+    let code = match code {
+        _ if known.totp.is_none() && !known.has_passkey => return Ok(Factor::None),
+        None => {
+            let (account, generation) = (known.id, known.generation);
+            return Err(NoLogon::SecondFactorNeeded { account, generation });
+        }
+        Some(code) => code,
+    };
+    match &known.totp {
+        Some(totp_secret) if code.len() == 6 => {
             let seconds = u64::try_from(now / SECOND).unwrap_or(0);
             totp::step_of(&totp_secret.0, code, seconds).map(Factor::Totp).ok_or(NoLogon::Wrong)
         }
-        (Some(_), Some(code)) => Ok(Factor::Recovery(secret::hash(code.to_ascii_lowercase().as_bytes()))),
+        _ => Ok(Factor::Recovery(secret::hash(code.to_ascii_lowercase().as_bytes()))),
     }
 }

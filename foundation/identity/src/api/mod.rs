@@ -1,11 +1,14 @@
 //! The edge: where secrets are made and compared, tokens signed and checked, and HTTP is spoken.
 
 mod authenticator;
+mod challenge;
+mod credential;
 mod direct;
 mod failures;
 mod keys;
 mod logon;
 pub mod oauth;
+mod passkey;
 mod random;
 pub mod rest;
 pub mod service;

@@ -18,12 +18,14 @@ use decalog_seal::KeyRing;
 use tokio::sync::{mpsc, watch};
 
 use super::authenticator::Doorkeeper;
+use super::challenge::Challenges;
 use super::direct::Direct;
 use super::failures::Failures;
 use super::keys::Keys;
 use super::logon::Passwords;
 use super::random;
 use crate::command::{Command, NoteFailures, OpenAccount, Refusal, Reply, SetClient, SetRole};
+use crate::engine::webauthn::RelyingParty;
 use crate::event::Event;
 use crate::password;
 use crate::projection::audit::Audit;
@@ -69,7 +71,8 @@ pub struct Plan {
 /// What can be chosen. Times are nanoseconds.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The issuer: the address that clients know the server by, without a slash at its end.
+    /// The issuer: the address that clients know the server by, without a slash at its end. Passkeys are bound to its
+    /// host name; where that is an address, or `http` and not `localhost`, browsers have none.
     pub issuer: String,
     /// Whom access tokens are for.
     pub audience: String,
@@ -149,6 +152,9 @@ pub struct Identity {
     pub(crate) keys: Keys,
     pub(crate) failures: Failures,
     pub(crate) passwords: Passwords,
+    /// What passkeys are bound to; none when the issuer is of a kind that has none.
+    pub(crate) party: Option<RelyingParty>,
+    pub(crate) challenges: Challenges,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) doorkeeper: Arc<Doorkeeper>,
     reached: watch::Receiver<u64>,
@@ -211,6 +217,8 @@ impl Identity {
         );
         let identity = Arc::new(Identity {
             passwords: Passwords::new(settings.password_checks, settings.password_queue),
+            party: RelyingParty::of(&settings.issuer),
+            challenges: Challenges::new(),
             settings,
             partition,
             principals,

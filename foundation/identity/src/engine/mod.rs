@@ -8,3 +8,4 @@ pub mod lockout;
 pub mod pkce;
 pub mod secret;
 pub mod totp;
+pub mod webauthn;

@@ -7,6 +7,7 @@ mod api_key;
 mod client;
 mod factor;
 mod grant;
+mod passkey;
 mod session;
 mod signing;
 mod snapshot;
@@ -21,6 +22,7 @@ use decalog_runtime::{Digest, Outbox, Stamp, StateMachine, Timestamp};
 pub use account::{Account, Totp};
 pub use api_key::ApiKey;
 pub use grant::{Code, DeviceCode};
+pub use passkey::Passkey;
 pub use session::Session;
 pub use signing::SigningKey;
 
@@ -41,6 +43,7 @@ pub struct Directory {
     codes: Table<Hash, Code>,
     device_codes: Table<Hash, DeviceCode>,
     signing_keys: Table<String, SigningKey>,
+    passkeys: Table<u64, Passkey>,
     found: Found,
 }
 
@@ -58,6 +61,9 @@ struct Found {
     /// (account, session), (account, API key).
     sessions_of: BTreeSet<(u64, u64)>,
     keys_of: BTreeSet<(u64, u64)>,
+    /// Credential id → passkey; (account, passkey).
+    credentials: std::collections::BTreeMap<Vec<u8>, u64>,
+    passkeys_of: BTreeSet<(u64, u64)>,
     /// What ends by itself, and when.
     ends: BTreeSet<(i64, End)>,
 }
@@ -124,6 +130,11 @@ impl Directory {
             Command::GrantClient(it) => self.grant_client(moment, it),
             Command::AddSigningKey(it) => self.add_signing_key(moment, it),
             Command::RevokeSigningKey(it) => self.revoke_signing_key(moment, &it.kid, false),
+            Command::AddPasskey(it) => self.add_passkey(moment, it),
+            Command::RenamePasskey(it) => self.rename_passkey(moment, it),
+            Command::RemovePasskey(it) => self.remove_passkey(moment, it),
+            Command::UsePasskey(it) => self.use_passkey(moment, it),
+            Command::LogOnWithPasskey(it) => self.log_on_with_passkey(moment, it),
         }
     }
 }

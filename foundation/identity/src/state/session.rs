@@ -59,16 +59,8 @@ impl Directory {
 
     pub(super) fn log_on(&mut self, moment: &mut Moment<'_>, it: LogOn) -> Outcome {
         moment.ahead(it.expires)?;
-        let account = self.open(it.account)?;
-        if account.disabled {
-            return Err(Refusal::Disabled);
-        }
-        if account.locked_until > moment.now() && !sabotage::lacks(Sabotage::LockOut) {
-            return Err(Refusal::Locked);
-        }
-        if account.password.is_none() || account.generation != it.generation {
-            return Err(Refusal::PasswordChanged);
-        }
+        self.may_log_on(moment, it.account)?;
+        self.is_present_password(it.account, it.generation)?;
         self.check_device(&it.device)?;
         self.check_secret(it.secret)?;
         if let Some(client) = &it.client {
@@ -91,11 +83,33 @@ impl Directory {
         Ok(Reply::Made(self.start_session(moment, session)))
     }
 
+    /// Whether a logon to this account is looked at now.
+    pub(super) fn may_log_on(&self, moment: &Moment<'_>, account: u64) -> Result<(), Refusal> {
+        let account = self.open(account)?;
+        if account.disabled {
+            return Err(Refusal::Disabled);
+        }
+        if account.locked_until > moment.now() && !sabotage::lacks(Sabotage::LockOut) {
+            return Err(Refusal::Locked);
+        }
+        Ok(())
+    }
+
+    /// Whether the password that was compared is the one in force.
+    pub(super) fn is_present_password(&self, account: u64, generation: u32) -> Result<(), Refusal> {
+        let account = self.open(account)?;
+        let present = account.password.is_some() && account.generation == generation;
+        if present { Ok(()) } else { Err(Refusal::PasswordChanged) }
+    }
+
     /// Takes the second factor, when there is one; changes nothing when it is not right.
     fn use_factor(&mut self, moment: &mut Moment<'_>, account: u64, factor: Factor) -> Result<(), Refusal> {
         let has = self.open(account)?;
         let active = has.totp.as_ref().filter(|totp| totp.active);
         match (active, factor) {
+            (None, Factor::None | Factor::Totp(_)) if self.has_second_factor(account) => {
+                Err(Refusal::SecondFactorNeeded)
+            }
             (None, Factor::None | Factor::Totp(_)) => Ok(()),
             (Some(_), Factor::None) => Err(Refusal::SecondFactorNeeded),
             (Some(totp), Factor::Totp(step)) if step <= totp.last_step => Err(Refusal::CodeReplayed),

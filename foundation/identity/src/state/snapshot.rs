@@ -8,7 +8,7 @@ use decalog_runtime::{Digest, pack, unpack};
 use serde::{Deserialize, Serialize};
 
 use super::table::Table;
-use super::{Account, ApiKey, Code, DeviceCode, Directory, End, Found, Session, SigningKey};
+use super::{Account, ApiKey, Code, DeviceCode, Directory, End, Found, Passkey, Session, SigningKey};
 use crate::value::{Client, Hash, Scopes};
 
 /// What is written; borrowed for writing.
@@ -23,6 +23,8 @@ struct Written<'a> {
     codes: &'a BTreeMap<Hash, Code>,
     device_codes: &'a BTreeMap<Hash, DeviceCode>,
     signing_keys: &'a BTreeMap<String, SigningKey>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    passkeys: &'a BTreeMap<u64, Passkey>,
 }
 
 /// The same, owned, for reading.
@@ -37,6 +39,9 @@ struct Read {
     codes: BTreeMap<Hash, Code>,
     device_codes: BTreeMap<Hash, DeviceCode>,
     signing_keys: BTreeMap<String, SigningKey>,
+    /// Missing in snapshots from before there were any.
+    #[serde(default)]
+    passkeys: BTreeMap<u64, Passkey>,
 }
 
 impl Directory {
@@ -52,6 +57,7 @@ impl Directory {
             codes: self.codes.rows(),
             device_codes: self.device_codes.rows(),
             signing_keys: self.signing_keys.rows(),
+            passkeys: self.passkeys.rows(),
         };
         pack(&written, &mut bytes);
         out.write_all(&bytes)
@@ -71,6 +77,7 @@ impl Directory {
             codes: Table::of(read.codes),
             device_codes: Table::of(read.device_codes),
             signing_keys: Table::of(read.signing_keys),
+            passkeys: Table::of(read.passkeys),
             found: Found::default(),
         };
         directory.found = directory.find();
@@ -80,7 +87,7 @@ impl Directory {
     pub(super) fn fingerprint(&self) -> Digest {
         let mut bytes = Vec::new();
         pack(&self.ids, &mut bytes);
-        [
+        let tables = [
             self.roles.digest(),
             self.accounts.digest(),
             self.sessions.digest(),
@@ -89,9 +96,11 @@ impl Directory {
             self.codes.digest(),
             self.device_codes.digest(),
             self.signing_keys.digest(),
-        ]
-        .iter()
-        .fold(Digest::of(&bytes), |digest, table| digest.then(&table.0.to_le_bytes()))
+        ];
+        // A state without passkeys has the digest that it had before there were any.
+        let passkeys = (!self.passkeys.rows().is_empty()).then(|| self.passkeys.digest());
+        let then = |digest: Digest, table: Digest| digest.then(&table.0.to_le_bytes());
+        tables.into_iter().chain(passkeys).fold(Digest::of(&bytes), then)
     }
 
     /// Makes the indexes from the tables.
@@ -121,6 +130,10 @@ impl Directory {
             found.user_codes.insert(code.user_code.clone(), *hash);
             found.ends.insert((code.expires, End::DeviceCode(*hash)));
         }
+        for (id, passkey) in self.passkeys.rows() {
+            found.credentials.insert(passkey.credential.0.clone(), *id);
+            found.passkeys_of.insert((passkey.account, *id));
+        }
         for (kid, key) in self.signing_keys.rows() {
             found.ends.insert((key.trusted_until, End::SigningKey(kid.clone())));
         }
@@ -139,6 +152,14 @@ impl Directory {
             }
             if session.client.as_ref().is_some_and(|client| self.clients.get(client).is_none()) {
                 return Err(format!("session {id} of a client that is not there"));
+            }
+        }
+        if self.found.credentials.len() != self.passkeys.rows().len() {
+            return Err("two passkeys with one credential id".to_owned());
+        }
+        for (id, passkey) in self.passkeys.rows() {
+            if self.accounts.get(&passkey.account).is_none_or(|account| account.service) {
+                return Err(format!("passkey {id} of an account that is not there or nobody's"));
             }
         }
         for (hash, code) in self.codes.rows() {

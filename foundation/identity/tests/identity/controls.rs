@@ -13,7 +13,7 @@ mod taken_out {
 
     use decalog_identity::sabotage::{Sabotage, take_out};
 
-    use crate::{guarantees, tokens};
+    use crate::{guarantees, passkeys, tokens, webauthn};
 
     fn fails_without(sabotage: Sabotage, test: fn()) {
         test();
@@ -46,5 +46,25 @@ mod taken_out {
     #[test]
     fn expiry() {
         fails_without(Sabotage::Expiry, tokens::a_token_ends);
+    }
+
+    #[test]
+    fn passkey_signature() {
+        fails_without(Sabotage::PasskeySignature, webauthn::a_signature_of_another_key_is_refused);
+    }
+
+    #[test]
+    fn passkey_origin() {
+        fails_without(Sabotage::PasskeyOrigin, webauthn::what_was_made_on_another_origin_is_refused);
+    }
+
+    #[test]
+    fn passkey_counter() {
+        fails_without(Sabotage::PasskeyCounter, passkeys::a_counter_that_goes_backwards_is_a_copy);
+    }
+
+    #[test]
+    fn passkey_replay() {
+        fails_without(Sabotage::PasskeyReplay, passkeys::what_was_signed_once_signs_nobody_in_again);
     }
 }

@@ -28,6 +28,7 @@ pub(crate) struct Place {
     disk: SimDisk,
     store: MemoryStore,
     pub(crate) clock: Arc<SimClock>,
+    issuer: &'static str,
     folder: tempfile::TempDir,
     runtime: tokio::runtime::Runtime,
 }
@@ -76,10 +77,10 @@ impl Answer {
     }
 }
 
-pub(crate) fn settings() -> Settings {
+fn settings(issuer: &str) -> Settings {
     Settings {
-        issuer: ISSUER.to_owned(),
-        audience: ISSUER.to_owned(),
+        issuer: issuer.to_owned(),
+        audience: issuer.to_owned(),
         rights: set(&["identity:admin", "identity:self", "a:read", "a:write"]),
         user_rights: set(&["a:read"]),
         access_lifetime: 600 * SECOND,
@@ -95,7 +96,12 @@ pub(crate) fn settings() -> Settings {
 
 impl Place {
     pub(crate) fn new() -> Place {
+        Place::known_as(ISSUER)
+    }
+
+    pub(crate) fn known_as(issuer: &'static str) -> Place {
         Place {
+            issuer,
             disk: SimDisk::new(),
             store: MemoryStore::new(),
             clock: Arc::new(SimClock::new(Timestamp(1_700_000_000 * SECOND))),
@@ -121,7 +127,7 @@ impl Place {
             clock: self.clock.clone(),
             meter: Arc::new(()),
             fatal: Arc::new(|fatal| panic!("{fatal}")),
-            settings: settings(),
+            settings: settings(self.issuer),
         };
         let _inside = self.runtime.enter();
         let (identity, first) = Identity::start(plan).expect("the directory starts");

@@ -35,12 +35,28 @@ fn line<T: Wire + PartialEq + std::fmt::Debug>(name: &str, value: &T) -> String 
     format!("{name} {kind}.{version} {hex}\n")
 }
 
-/// A fixed life: the first of each kind that comes by, and the state's digest now and then.
-#[test]
-fn a_fixed_life_has_the_bytes_and_the_course_it_was_released_with() {
+/// Kinds of commands, events and refusals before there were passkeys.
+const BEFORE_PASSKEYS: (usize, usize, u16) = (26, 20, 29);
+
+/// What came by in a fixed life: the first of each kind, and the state's digest now and then.
+struct Course {
+    commands: BTreeMap<(u16, u16), String>,
+    replies: BTreeMap<u16, String>,
+    events: BTreeMap<(u16, u16), String>,
+    digests: String,
+    snapshot: Vec<u8>,
+}
+
+impl Course {
+    /// Whether the snapshot at its end speaks of passkeys.
+    fn keeps_passkeys(&self) -> bool {
+        self.snapshot.windows(8).any(|window| window == b"passkeys")
+    }
+}
+
+fn live(mut lives: Lives) -> Course {
     let mut random = fastrand::Rng::with_seed(2026);
     let mut directory = Directory::default();
-    let mut lives = Lives::default();
     let mut now = lives.start().0;
     let (mut commands, mut replies, mut events) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     let mut course = String::new();
@@ -69,12 +85,45 @@ fn a_fixed_life_has_the_bytes_and_the_course_it_was_released_with() {
             course.push_str(&format!("after {number} commands: {}\n", directory.digest()));
         }
     }
-    assert_eq!(commands.len(), Command::NAMES.len());
-    assert_eq!(events.len(), What::NAMES.len(), "{:?}", events.keys());
+    let mut snapshot = Vec::new();
+    directory.snapshot(&mut snapshot).expect("memory takes everything");
+    Course { commands, replies, events, digests: course, snapshot }
+}
+
+#[test]
+fn a_fixed_life_has_the_bytes_and_the_course_it_was_released_with() {
+    let course = live(Lives::default());
+    assert!(!course.keeps_passkeys(), "its snapshots are as they were, too");
+    let Course { commands, replies, events, digests, .. } = course;
+    assert_eq!((commands.len(), events.len()), (BEFORE_PASSKEYS.0, BEFORE_PASSKEYS.1), "{:?}", events.keys());
     check_file("commands.txt", &commands.into_values().collect::<String>());
     check_file("replies.txt", &replies.into_values().collect::<String>());
     check_file("events.txt", &events.into_values().collect::<String>());
-    check_file("course-rules-1.txt", &course);
+    check_file("course-rules-1.txt", &digests);
+}
+
+/// The same for what passkeys brought.
+#[test]
+fn a_life_with_passkeys_has_the_bytes_and_the_course_it_was_released_with() {
+    let course = live(Lives::with_passkeys());
+    assert!(course.keeps_passkeys());
+    let Course { mut commands, mut replies, mut events, digests, .. } = course;
+    assert_eq!(
+        (commands.len(), events.len()),
+        (Command::NAMES.len(), What::NAMES.len()),
+        "{:?}",
+        events.keys()
+    );
+    commands.retain(|(kind, _), _| usize::from(*kind) > BEFORE_PASSKEYS.0);
+    replies.retain(|kind, _| *kind > 1_000 + BEFORE_PASSKEYS.2);
+    events.retain(|(kind, _), _| usize::from(*kind) > BEFORE_PASSKEYS.1);
+    let text = [
+        commands.into_values().collect::<String>(),
+        replies.into_values().collect(),
+        events.into_values().collect(),
+    ];
+    check_file("passkeys.txt", &text.concat());
+    check_file("passkeys-course-rules-1.txt", &digests);
 }
 
 #[test]

@@ -28,6 +28,14 @@ pub(crate) const PASSWORD: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA"
 pub(crate) struct Lives {
     /// How late it is in the present history.
     now: i64,
+    /// They have passkeys. Lives without are as they were released (`golden.rs`).
+    passkeys: bool,
+}
+
+impl Lives {
+    pub(crate) fn with_passkeys() -> Lives {
+        Lives { passkeys: true, ..Lives::default() }
+    }
 }
 
 struct Dice<'a> {
@@ -186,6 +194,58 @@ impl Dice<'_> {
         .into()
     }
 
+    fn passkey(&mut self, account: u64) -> u64 {
+        let own: Vec<u64> = self.state.passkeys_of(account).map(|(id, _)| id).collect();
+        if own.is_empty() || self.often(0.1) { 7 } else { self.one_of(&own) }
+    }
+
+    /// A counter that mostly goes on.
+    fn counter(&mut self, passkey: u64) -> u32 {
+        let known = self.state.passkeys().find(|(id, _)| *id == passkey).map_or(0, |(_, it)| it.counter);
+        known + self.random.u32(0..3)
+    }
+
+    fn passkeys(&mut self) -> Command {
+        let account = self.account();
+        let passkey = self.passkey(account);
+        let label = "x".repeat(if self.often(0.9) { 9 } else { 101 });
+        match self.random.u32(0..12) {
+            0..4 => AddPasskey {
+                account,
+                credential: Bytes(vec![self.random.u8(0..40); 16]),
+                public_key: Bytes(vec![1; 77]),
+                counter: self.random.u32(0..2),
+                backup_eligible: self.often(0.5),
+                backed_up: false,
+                transports: set(self.one_of(&[&["usb", "nfc"][..], &["internal"], &["not one"]])),
+                label,
+                recovery: self.codes(),
+            }
+            .into(),
+            4 => RenamePasskey { account, passkey, label }.into(),
+            5 if self.often(0.3) => RemovePasskey { account, passkey }.into(),
+            5 | 6 => {
+                UsePasskey { account, passkey, counter: self.counter(passkey), backed_up: self.often(0.5) }
+                    .into()
+            }
+            _ => {
+                let generation = self.state.account(account).map_or(0, |account| account.generation);
+                LogOnWithPasskey {
+                    account,
+                    passkey,
+                    counter: self.counter(passkey),
+                    backed_up: self.often(0.5),
+                    user_verified: self.often(0.7),
+                    generation: self.often(0.5).then_some(generation),
+                    secret: self.maybe_hash(),
+                    device: device(),
+                    expires: self.expires(),
+                }
+                .into()
+            }
+        }
+    }
+
     fn clients(&mut self) -> Command {
         match self.random.u32(0..20) {
             0..3 => SetClient { client: self.registration(), new: self.often(0.5) }.into(),
@@ -298,7 +358,13 @@ impl Scenario for Lives {
         self.now += wait_nanos;
         let now = self.now;
         let mut dice = Dice { random, state, now };
-        let command = if dice.often(0.5) { dice.people() } else { dice.clients() };
+        let command = if self.passkeys && dice.often(0.2) {
+            dice.passkeys()
+        } else if dice.often(0.5) {
+            dice.people()
+        } else {
+            dice.clients()
+        };
         let origin = Origin { bucket: dice.random.u16(0..1024), principal: 1, ..Origin::default() };
         Step { origin, wait_nanos, command }
     }

@@ -1,5 +1,6 @@
 //! The directory as a black box, and the doors to it. A line for each theme.
 
+mod authenticator;
 mod controls;
 mod desk;
 mod doors;
@@ -7,4 +8,6 @@ mod golden;
 mod guarantees;
 mod histories;
 mod life;
+mod passkeys;
 mod tokens;
+mod webauthn;

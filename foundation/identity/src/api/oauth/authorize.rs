@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::form::{Form, From, Query};
-use super::page::{see_other, words};
+use super::page::{OWN, see_other, words};
 use super::{Refused, Shared, refuse};
 use crate::api::random;
 use crate::api::service::{Identity, Trouble};
@@ -112,7 +112,7 @@ pub(super) async fn ask(
     let browser =
         identity.browser(&headers).await.map_err(|trouble| Refused::from(trouble).into_response())?;
     if browser.session.is_none() || form.get("prompt") == Some("login") {
-        return Ok(browser.sign_in_page(StatusCode::OK, PATH, &form, ""));
+        return Ok(identity.sign_in_page(&browser, StatusCode::OK, PATH, &form, ""));
     }
     let scopes: Vec<&str> = wanted.scopes.iter().map(String::as_str).collect();
     Ok(browser.consent_page(PATH, &form, &wanted.client.name, &scopes, ""))
@@ -135,11 +135,10 @@ pub(super) async fn answer(
         ));
     }
     match (form.get("action"), browser.session) {
-        (Some("sign-in"), _) => {
+        (Some("sign-in" | "passkey"), _) => {
             let cookie = identity.sign_in(&browser, &form, device, PATH).await?;
             let mut again = form_urlencoded::Serializer::new(String::new());
-            let carried = ["csrf", "action", "username", "password", "otp", "prompt"];
-            again.extend_pairs(form.pairs().filter(|(name, _)| !carried.contains(name)));
+            again.extend_pairs(form.pairs().filter(|(name, _)| *name != "prompt" && !OWN.contains(name)));
             Ok(see_other(&format!("{PATH}?{}", again.finish()), Some(cookie)))
         }
         (Some("approve"), Some(session)) => consent(&identity, wanted, session).await,
@@ -151,7 +150,7 @@ pub(super) async fn answer(
                 &[("error", "access_denied"), ("error_description", "the person said no")],
             ))
         }
-        _ => Ok(browser.sign_in_page(StatusCode::OK, PATH, &form, "Sign in first.")),
+        _ => Ok(identity.sign_in_page(&browser, StatusCode::OK, PATH, &form, "Sign in first.")),
     }
 }
 

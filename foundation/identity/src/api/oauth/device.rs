@@ -66,7 +66,7 @@ pub(super) async fn ask(
     let browser =
         identity.browser(&headers).await.map_err(|trouble| Refused::from(trouble).into_response())?;
     if browser.session.is_none() {
-        return Ok(browser.sign_in_page(StatusCode::OK, PATH, &form, ""));
+        return Ok(identity.sign_in_page(&browser, StatusCode::OK, PATH, &form, ""));
     }
     Ok(browser.user_code_page(PATH, "", form.get("user_code").unwrap_or_default()))
 }
@@ -88,7 +88,7 @@ pub(super) async fn answer(
     }
     let code = form.get("user_code").unwrap_or_default().trim().to_ascii_uppercase();
     match (form.get("action"), browser.session) {
-        (Some("sign-in"), _) => {
+        (Some("sign-in" | "passkey"), _) => {
             let cookie = identity.sign_in(&browser, &form, device, PATH).await?;
             Ok(see_other(PATH, Some(cookie)))
         }
@@ -118,6 +118,6 @@ pub(super) async fn answer(
                 Err(trouble) => Err(failed(trouble)),
             }
         }
-        _ => Ok(browser.sign_in_page(StatusCode::OK, PATH, &form, "Sign in first.")),
+        _ => Ok(identity.sign_in_page(&browser, StatusCode::OK, PATH, &form, "Sign in first.")),
     }
 }

@@ -7,6 +7,8 @@ mod form;
 mod metadata;
 mod openapi;
 mod page;
+mod passkeys;
+mod sign_in;
 mod token;
 mod tokens;
 
@@ -55,6 +57,10 @@ pub fn routes() -> Routes<Arc<Identity>> {
         .route(Method::GET, "/oauth/device", public, device::ask)
         .route(Method::POST, "/oauth/device", public, device::answer)
         .class(SIGN_IN)
+        .route(Method::GET, passkeys::PATH, public, passkeys::ask)
+        .route(Method::POST, passkeys::PATH, public, passkeys::answer)
+        .class(SIGN_IN)
+        .route(Method::GET, page::SCRIPT, public, page::script)
         .route(Method::GET, "/oauth/userinfo", Access::Scope(Scope("openid")), metadata::userinfo)
         .route(Method::POST, "/oauth/userinfo", Access::Scope(Scope("openid")), metadata::userinfo)
 }
@@ -123,8 +129,8 @@ impl Identity {
     /// A refused logon, as the password grant says it.
     pub(crate) fn no_logon(&self, why: NoLogon) -> Refused {
         match why {
-            NoLogon::Wrong => refuse("invalid_grant", "name, password or code is wrong"),
-            NoLogon::CodeNeeded => refuse("invalid_grant", "a one-time code is needed"),
+            NoLogon::Wrong | NoLogon::Ended => refuse("invalid_grant", "name, password or code is wrong"),
+            NoLogon::SecondFactorNeeded { .. } => refuse("invalid_grant", "a one-time code is needed"),
             NoLogon::Later(until) => Refused {
                 status: StatusCode::TOO_MANY_REQUESTS,
                 retry_after: Some(seconds(until - self.now()).max(1)),

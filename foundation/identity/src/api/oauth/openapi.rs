@@ -13,6 +13,8 @@ pub fn description() -> Description {
         |id| item([("get", answers(Operation::new(id, "The server's metadata (RFC 8414, OIDC Discovery)")))]);
     let userinfo = |id| answers(Operation::new(id, "Who the token is about (OIDC Core, 5.3)"));
     let keys = answers(Operation::new("getKeys", "The keys that sign (RFC 7517)"));
+    let script = Operation::new("getPasskeyScript", "The script of the pages where a passkey can be used");
+    let script = script.answers(StatusCode::OK, "A script", "text/javascript", json!({ "type": "string" }));
     let authorize = "The authorization endpoint, for browsers (RFC 6749)";
     let device = "Where a person lets a device in (RFC 8628)";
     let mut all = paths([
@@ -21,6 +23,11 @@ pub fn description() -> Description {
         ("/oauth/jwks", item([("get", keys)])),
         ("/oauth/authorize", pages("askAuthorization", "answerAuthorization", authorize)),
         ("/oauth/device", pages("askDeviceCode", "answerDeviceCode", device)),
+        (
+            "/oauth/passkeys",
+            pages("askPasskeys", "answerPasskeys", "Where a person adds and removes passkeys"),
+        ),
+        ("/oauth/passkey.js", item([("get", script)])),
         ("/oauth/userinfo", item([("get", userinfo("getUserInfo")), ("post", userinfo("postUserInfo"))])),
     ]);
     all.append(&mut for_clients());
@@ -76,7 +83,7 @@ fn pages(get: &str, post: &str, summary: &str) -> Value {
     };
     item([
         ("get", page(get)),
-        ("post", page(post).takes(FORM, form(&["action", "username", "password", "code"]))),
+        ("post", page(post).takes(FORM, form(&["action", "username", "password", "otp", "passkey"]))),
     ])
 }
 

@@ -1,7 +1,8 @@
-//! The pages for people: sign in, consent, and what went wrong. Plain HTML without a script.
+//! The pages for people: what they are made of, consent, and what went wrong. Plain HTML; a page where a passkey can be
+//! used has one script (`passkey.js`), and works without it but for that.
 //!
 //! A form counts only with a value that belongs to a cookie of the same browser, so that no other site can send it, and
-//! no page may be framed. Everything shown is escaped.
+//! no page may be framed. Everything shown is escaped; a script runs only with the page's own random nonce.
 
 use std::fmt::Write as _;
 
@@ -9,19 +10,21 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
 
-use super::Refused;
 use super::form::{Form, cookie};
-use crate::api::logon::{NoLogon, Shown, Wish};
 use crate::api::random;
-use crate::api::service::{Identity, Trouble, seconds};
+use crate::api::service::{Identity, Trouble};
 use crate::engine::secret;
-use crate::value::Device;
 
-const SESSION: &str = "decalog_session";
+pub(super) const SESSION: &str = "decalog_session";
 const FORM: &str = "decalog_form";
+/// How a passkey's button begins: a page that has one gets the script. Nothing that is shown has a `<` of its own.
+const PASSKEY_BUTTON: &str = "<button type=\"button\" hidden data-passkey=";
+/// Where the script of pages with passkeys is.
+pub(super) const SCRIPT: &str = "/oauth/passkey.js";
 /// Fields of our own, which are not passed on from form to form.
-const OWN: [&str; 6] = ["csrf", "action", "username", "password", "otp", "user_code"];
+pub(super) const OWN: [&str; 7] = ["csrf", "action", "username", "password", "otp", "user_code", "passkey"];
 
 /// A browser: who is logged on in it, and what its forms carry.
 pub(super) struct Browser {
@@ -33,7 +36,7 @@ pub(super) struct Browser {
 }
 
 /// Text that is safe between tags and in quoted attributes.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
@@ -75,43 +78,6 @@ impl Identity {
             secure: self.settings.issuer.starts_with("https:"),
         })
     }
-
-    /// A person signs in on a page: the cookie that goes on, or the page again.
-    pub(super) async fn sign_in(
-        &self,
-        browser: &Browser,
-        form: &Form,
-        device: Device,
-        action: &str,
-    ) -> Result<HeaderValue, Response> {
-        let (text, hash) = random::secret();
-        let shown = Shown {
-            name: form.get("username").unwrap_or_default().to_owned(),
-            password: form.get("password").unwrap_or_default().to_owned(),
-            code: form.get("otp").map(str::to_owned),
-            device,
-        };
-        let wish = Wish { secret: Some(hash), lifetime: self.settings.logon_lifetime, ..Wish::default() };
-        let why = match self.log_on(shown, wish).await {
-            Ok(_) => return Ok(browser.cookie(SESSION, &text)),
-            Err(why) => why,
-        };
-        let (status, words) = match why {
-            NoLogon::Wrong => (StatusCode::UNAUTHORIZED, "Name, password or code is wrong.".to_owned()),
-            NoLogon::CodeNeeded => {
-                (StatusCode::UNAUTHORIZED, "Enter the code of your authenticator app too.".to_owned())
-            }
-            NoLogon::Later(until) => {
-                let wait = seconds(until - self.now()).max(1);
-                (StatusCode::TOO_MANY_REQUESTS, format!("Too many attempts. Try again in {wait} s."))
-            }
-            NoLogon::Busy => {
-                (StatusCode::SERVICE_UNAVAILABLE, "Too many people sign in just now.".to_owned())
-            }
-            NoLogon::Trouble(trouble) => return Err(Refused::from(trouble).into_response()),
-        };
-        Err(browser.sign_in_page(status, action, form, &words))
-    }
 }
 
 impl Browser {
@@ -125,14 +91,19 @@ impl Browser {
         !self.fresh && secret::same(shown.as_bytes(), self.csrf().as_bytes())
     }
 
-    fn cookie(&self, name: &str, value: &str) -> HeaderValue {
+    /// What only this browser can show again.
+    pub(super) fn holder(&self) -> &str {
+        &self.form
+    }
+
+    pub(super) fn cookie(&self, name: &str, value: &str) -> HeaderValue {
         let secure = if self.secure { "; Secure" } else { "" };
         let text = format!("{name}={value}; Path=/oauth; HttpOnly; SameSite=Lax{secure}");
         HeaderValue::try_from(text).expect("names and base64 are header values")
     }
 
     /// A page with a form that carries on what came with the request.
-    fn form_page(
+    pub(super) fn form_page(
         &self,
         status: StatusCode,
         title: &str,
@@ -156,26 +127,6 @@ impl Browser {
             response.headers_mut().append(header::SET_COOKIE, self.cookie(FORM, &self.form));
         }
         response
-    }
-
-    pub(super) fn sign_in_page(
-        &self,
-        status: StatusCode,
-        action: &str,
-        carry: &Form,
-        words: &str,
-    ) -> Response {
-        let name = escape(carry.get("username").unwrap_or_default());
-        let inner = format!(
-            "<p role=\"alert\">{}</p>\
-             <p><label>Name <input name=\"username\" value=\"{name}\" autocomplete=\"username\" required></label></p>\
-             <p><label>Password <input name=\"password\" type=\"password\" autocomplete=\"current-password\" required>\
-             </label></p>\
-             <p><label>Code, if you use one <input name=\"otp\" autocomplete=\"one-time-code\"></label></p>\
-             <p><button name=\"action\" value=\"sign-in\">Sign in</button></p>",
-            escape(words)
-        );
-        self.form_page(status, "Sign in", action, carry, &inner)
     }
 
     pub(super) fn consent_page(
@@ -212,6 +163,27 @@ impl Browser {
     }
 }
 
+/// A button that `passkey.js` shows where the browser knows passkeys: it makes one or has one used (`create`, `get`),
+/// and sends the form with what came of it.
+pub(super) fn passkey_button(ceremony: &str, action: &str, text: &str, options: &Value) -> String {
+    format!(
+        "<p>{PASSKEY_BUTTON}\"{ceremony}\" data-action=\"{action}\" data-options=\"{}\">{}\
+         </button></p>",
+        escape(&options.to_string()),
+        escape(text)
+    )
+}
+
+/// The script of those buttons.
+pub(super) async fn script() -> impl IntoResponse {
+    let headers = [
+        (header::CONTENT_TYPE, "text/javascript; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, include_str!("passkey.js"))
+}
+
 /// A hidden field.
 pub(super) fn hidden(name: &str, value: &str) -> String {
     format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", escape(name), escape(value))
@@ -223,19 +195,26 @@ pub(super) fn words(status: StatusCode, title: &str, text: &str) -> Response {
 }
 
 fn page(status: StatusCode, title: &str, body: &str) -> Response {
+    let (mut script, mut allowed) = (String::new(), String::new());
+    if body.contains(PASSKEY_BUTTON) {
+        let nonce = random::secret().0;
+        script = format!("<script src=\"{SCRIPT}\" nonce=\"{nonce}\" defer></script>");
+        allowed = format!("; script-src 'nonce-{nonce}'");
+    }
     let html = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width\"><title>{}</title></head><body>{body}</body></html>",
+         <meta name=\"viewport\" content=\"width=device-width\"><title>{}</title>{script}</head>\
+         <body>{body}</body></html>",
         escape(title)
     );
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"),
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "no-referrer"),
     ];
-    (status, headers, html).into_response()
+    let policy = format!("default-src 'none'{allowed}; base-uri 'none'; frame-ancestors 'none'");
+    (status, headers, [(header::CONTENT_SECURITY_POLICY, policy)], html).into_response()
 }
 
 /// Goes on elsewhere, with GET.

@@ -1,8 +1,7 @@
 //! `/v1/me`: an account, its sessions, its password and its second factor, by whoever is signed in to it.
 //!
-//! What could lock the owner out asks for the password again: a stolen token is not enough.
+//! What could lock the owner out asks for the password again, or for a passkey: a stolen token is not enough.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
@@ -13,33 +12,35 @@ use decalog_gateway::problem::Problem;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::passkeys::Proof;
 use super::{SessionView, UNKNOWN, WRONG_PASSWORD, busy, no_password, problem};
+use crate::api::passkey::new_codes;
 use crate::api::random;
 use crate::api::service::Identity;
 use crate::command::{
     ConfirmTotp, EndOtherSessions, EndSession, EnrolTotp, Refusal, RemoveTotp, SetPassword, SetRecoveryCodes,
 };
-use crate::engine::{base32, secret, totp};
-use crate::value::{Bytes, Hash, SECOND};
+use crate::engine::{base32, totp};
+use crate::value::{Bytes, SECOND};
 
 type Who = Extension<Arc<Principal>>;
 type Shared = State<Arc<Identity>>;
 
 /// The shortest password (NIST SP 800-63B, 5.1.1.2, asks for eight).
 pub(super) const SHORTEST: usize = 10;
-const RECOVERY_CODES: usize = 10;
 
 pub(super) async fn show(State(identity): Shared, Extension(who): Who) -> Result<Json<Value>, Problem> {
-    let account = who.account;
+    let id = who.account;
     let found = identity.read(move |state| {
-        let account = state.account(account)?;
+        let account = state.account(id)?;
         Some((
             account.roles.clone(),
             account.totp.as_ref().is_some_and(|totp| totp.active),
             account.recovery.len(),
+            state.passkeys_of(id).count(),
         ))
     });
-    let (roles, has_totp, codes) =
+    let (roles, has_totp, codes, passkeys) =
         found.await.map_err(problem)?.ok_or_else(|| UNKNOWN.because("it is gone"))?;
     Ok(Json(json!({
         "id": who.account.to_string(),
@@ -49,6 +50,7 @@ pub(super) async fn show(State(identity): Shared, Extension(who): Who) -> Result
         "client": who.client.as_deref(),
         "session": who.session.to_string(),
         "totp": has_totp,
+        "passkeys": passkeys,
         "recovery_codes": codes,
     })))
 }
@@ -79,7 +81,11 @@ pub(super) async fn end_others(State(identity): Shared, Extension(who): Who) -> 
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn confirm_password(identity: &Identity, who: &Principal, password: &str) -> Result<(), Problem> {
+pub(super) async fn confirm_password(
+    identity: &Identity,
+    who: &Principal,
+    password: &str,
+) -> Result<(), Problem> {
     match identity.is_password(&who.name, password.to_owned()).await {
         Ok(true) => Ok(()),
         Ok(false) => Err(WRONG_PASSWORD.because("the present password is needed")),
@@ -116,18 +122,12 @@ pub(super) fn check_password(password: &str) -> Result<(), Problem> {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct WithPassword {
-    password: String,
-}
-
 pub(super) async fn enrol(
     State(identity): Shared,
     Extension(who): Who,
-    Json(asked): Json<WithPassword>,
+    Json(proof): Json<Proof>,
 ) -> Result<Json<Value>, Problem> {
-    confirm_password(&identity, &who, &asked.password).await?;
+    proof.check(&identity, &who).await?;
     let fresh = random::bytes::<20>();
     let enrol = EnrolTotp { account: who.account, secret: Bytes(fresh.to_vec()) };
     identity.ask(who.account, &who.name, enrol).await.map_err(problem)?;
@@ -157,7 +157,7 @@ pub(super) async fn confirm(
     let now = u64::try_from(identity.now() / SECOND).unwrap_or(0);
     let step = totp::step_of(&kept.0, &asked.code, now);
     let step = step.ok_or_else(|| super::REFUSED.because("the code is not the app's: check the clock"))?;
-    let (codes, recovery) = codes();
+    let (codes, recovery) = new_codes();
     let confirm = ConfirmTotp { account, step, recovery };
     identity.ask(account, &who.name, confirm).await.map_err(problem)?;
     Ok(Json(json!({ "recovery_codes": codes })))
@@ -166,9 +166,9 @@ pub(super) async fn confirm(
 pub(super) async fn remove_totp(
     State(identity): Shared,
     Extension(who): Who,
-    Json(asked): Json<WithPassword>,
+    Json(proof): Json<Proof>,
 ) -> Result<StatusCode, Problem> {
-    confirm_password(&identity, &who, &asked.password).await?;
+    proof.check(&identity, &who).await?;
     identity.ask(who.account, &who.name, RemoveTotp { account: who.account }).await.map_err(problem)?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -176,18 +176,11 @@ pub(super) async fn remove_totp(
 pub(super) async fn recovery_codes(
     State(identity): Shared,
     Extension(who): Who,
-    Json(asked): Json<WithPassword>,
+    Json(proof): Json<Proof>,
 ) -> Result<Json<Value>, Problem> {
-    confirm_password(&identity, &who, &asked.password).await?;
-    let (codes, recovery) = codes();
+    proof.check(&identity, &who).await?;
+    let (codes, recovery) = new_codes();
     let set = SetRecoveryCodes { account: who.account, recovery };
     identity.ask(who.account, &who.name, set).await.map_err(problem)?;
     Ok(Json(json!({ "recovery_codes": codes })))
-}
-
-/// New recovery codes, shown once, and what is kept of them: 80 bits each.
-fn codes() -> (Vec<String>, BTreeSet<Hash>) {
-    let codes: Vec<String> = (0..RECOVERY_CODES).map(|_| random::readable(4, 4)).collect();
-    let hashes = codes.iter().map(|code| secret::hash(code.as_bytes())).collect();
-    (codes, hashes)
 }

@@ -1,8 +1,10 @@
-//! The accounts' own routes: what people see and change of themselves (`me.rs`), and what administrators do (`admin.rs`).
+//! The accounts' own routes: what people see and change of themselves (`me.rs`, `passkeys.rs`), and what administrators do
+//! (`admin.rs`).
 
 mod admin;
 mod me;
 mod openapi;
+mod passkeys;
 
 pub use openapi::description;
 
@@ -31,11 +33,15 @@ pub static REFUSED: ProblemType =
 /// 403: the password is not the account's.
 pub static WRONG_PASSWORD: ProblemType =
     ProblemType::new("wrong-password", "The password is wrong", StatusCode::FORBIDDEN);
+/// 403: the passkey is none of the account, or its answer not right.
+pub static WRONG_PASSKEY: ProblemType =
+    ProblemType::new("wrong-passkey", "The passkey is not accepted", StatusCode::FORBIDDEN);
 /// 429: too many passwords were wrong.
 pub static TOO_MANY_FAILURES: ProblemType =
     ProblemType::new("too-many-failures", "Too many failed attempts", StatusCode::TOO_MANY_REQUESTS);
 /// Every type that these routes answer with.
-pub static PROBLEMS: &[&ProblemType] = &[&UNKNOWN, &CONFLICT, &REFUSED, &WRONG_PASSWORD, &TOO_MANY_FAILURES];
+pub static PROBLEMS: &[&ProblemType] =
+    &[&UNKNOWN, &CONFLICT, &REFUSED, &WRONG_PASSWORD, &WRONG_PASSKEY, &TOO_MANY_FAILURES];
 
 /// The routes.
 pub fn routes() -> Routes<Arc<Identity>> {
@@ -50,6 +56,12 @@ pub fn routes() -> Routes<Arc<Identity>> {
         .route(Method::PUT, "/v1/me/totp", own, me::confirm)
         .route(Method::DELETE, "/v1/me/totp", own, me::remove_totp)
         .route(Method::POST, "/v1/me/recovery-codes", own, me::recovery_codes)
+        .route(Method::GET, "/v1/me/passkeys", own, passkeys::list)
+        .route(Method::POST, "/v1/me/passkeys/challenge", own, passkeys::challenge)
+        .route(Method::POST, "/v1/me/passkeys/options", own, passkeys::options)
+        .route(Method::POST, "/v1/me/passkeys", own, passkeys::add)
+        .route(Method::PATCH, "/v1/me/passkeys/{passkey}", own, passkeys::rename)
+        .route(Method::DELETE, "/v1/me/passkeys/{passkey}", own, passkeys::remove)
         .route(Method::GET, "/v1/admin/accounts", admin, admin::accounts)
         .route(Method::POST, "/v1/admin/accounts", admin, admin::open)
         .route(Method::PATCH, "/v1/admin/accounts/{account}", admin, admin::change)
@@ -69,10 +81,16 @@ fn problem(trouble: Trouble) -> Problem {
         Trouble::Read(error) => return problem::UNAVAILABLE.because(error.to_string()),
     };
     let kind = match refusal {
-        Refusal::UnknownAccount | Refusal::UnknownSession | Refusal::UnknownKey | Refusal::UnknownClient => {
-            &UNKNOWN
-        }
-        Refusal::NameTaken | Refusal::TotpExists | Refusal::NoTotp | Refusal::TooMany => &CONFLICT,
+        Refusal::UnknownAccount
+        | Refusal::UnknownSession
+        | Refusal::UnknownKey
+        | Refusal::UnknownClient
+        | Refusal::UnknownPasskey => &UNKNOWN,
+        Refusal::NameTaken
+        | Refusal::TotpExists
+        | Refusal::NoTotp
+        | Refusal::TooMany
+        | Refusal::PasskeyTaken => &CONFLICT,
         _ => &REFUSED,
     };
     kind.because(format!("{} (refusal {})", refusal.name(), refusal.code()))
@@ -93,7 +111,9 @@ fn no_password(identity: &Identity, why: NoLogon) -> Problem {
         }
         NoLogon::Busy => busy(Busy),
         NoLogon::Trouble(trouble) => problem(trouble),
-        NoLogon::Wrong | NoLogon::CodeNeeded => WRONG_PASSWORD.because("the present password is needed"),
+        NoLogon::Wrong | NoLogon::Ended | NoLogon::SecondFactorNeeded { .. } => {
+            WRONG_PASSWORD.because("the present password is needed")
+        }
     }
 }
 

@@ -7,14 +7,16 @@ use decalog_gateway::openapi::{
 use decalog_gateway::problem::INVALID_PARAMETER;
 use serde_json::{Map, Value, json};
 
-use super::{CONFLICT, PROBLEMS, REFUSED, TOO_MANY_FAILURES, UNKNOWN, WRONG_PASSWORD};
+use super::{CONFLICT, PROBLEMS, REFUSED, TOO_MANY_FAILURES, UNKNOWN, WRONG_PASSKEY, WRONG_PASSWORD};
 
 /// The accounts' part of the description.
 pub fn description() -> Description {
     let mut all = own();
+    all.append(&mut passkeys());
     all.append(&mut administration());
     let mut named = answers();
     named.append(&mut requests());
+    named.append(&mut credentials());
     Description { paths: all, schemas: named, problems: PROBLEMS.to_vec() }
 }
 
@@ -30,13 +32,14 @@ fn done(operation: Operation) -> Operation {
     operation.answers_nothing(StatusCode::NO_CONTENT, "Done").refuses(&[&UNKNOWN, &CONFLICT, &REFUSED])
 }
 
-/// What asks for the password again may find it wrong.
+/// What asks for the password again, or for a passkey, may find it wrong.
 fn confirmed(operation: Operation, body: Value) -> Operation {
-    operation.takes(JSON, body).refuses(&[&WRONG_PASSWORD, &TOO_MANY_FAILURES, &UNKNOWN, &CONFLICT, &REFUSED])
+    let refused = [&WRONG_PASSWORD, &WRONG_PASSKEY, &TOO_MANY_FAILURES, &UNKNOWN, &CONFLICT, &REFUSED];
+    operation.takes(JSON, body).refuses(&refused)
 }
 
 fn own() -> Map<String, Value> {
-    let password = || object(&[("password", text())]);
+    let proof = || schema("Proof");
     let codes = || object(&[("recovery_codes", list(text()))]);
     let secret = object(&[("secret", text()), ("uri", text())]);
     let new = object(&[("current", text()), ("new", text())]);
@@ -54,14 +57,40 @@ fn own() -> Map<String, Value> {
     let remove = done(Operation::new("removeTotp", "Take the second factor away"));
     let renew = ok(Operation::new("renewRecoveryCodes", "New recovery codes"), "Recovery codes", codes());
     let totp =
-        [("post", confirmed(enrol, password())), ("put", confirm), ("delete", confirmed(remove, password()))];
+        [("post", confirmed(enrol, proof())), ("put", confirm), ("delete", confirmed(remove, proof()))];
     paths([
         ("/v1/me", item([("get", me)])),
         ("/v1/me/sessions", item([("get", sessions), ("delete", end_others)])),
         ("/v1/me/sessions/{session}", item([("delete", end)])),
         ("/v1/me/password", item([("put", set_password)])),
         ("/v1/me/totp", item(totp)),
-        ("/v1/me/recovery-codes", item([("post", confirmed(renew, password()))])),
+        ("/v1/me/recovery-codes", item([("post", confirmed(renew, proof()))])),
+    ])
+}
+
+fn passkeys() -> Map<String, Value> {
+    let one = || [in_path("passkey", "Its id")];
+    let any = || json!({ "type": "object" });
+    let list = ok(Operation::new("listMyPasskeys", "My passkeys"), "Passkeys", schema("Passkeys"));
+    let challenge = Operation::new("challengeMyPasskey", "Have a passkey prove that I ask");
+    let challenge = ok(challenge, "PublicKeyCredentialRequestOptionsJSON", any()).refuses(&[&CONFLICT]);
+    let options = Operation::new("beginPasskey", "Begin to add a passkey");
+    let options = ok(options, "PublicKeyCredentialCreationOptionsJSON", any());
+    let new = object(&[("label", text()), ("credential", schema("Attestation"))]);
+    let codes = json!({ "type": ["array", "null"], "items": text() });
+    let added = object(&[("id", number_text()), ("recovery_codes", codes)]);
+    let add = made(Operation::new("addPasskey", "Add the passkey that the browser made"), added);
+    let rename = Operation::new("renamePasskey", "Call a passkey otherwise").parameters(&one());
+    let remove = Operation::new("removePasskey", "Take a passkey away").parameters(&one());
+    let each = [
+        ("patch", done(rename).takes(JSON, object(&[("label", text())]))),
+        ("delete", confirmed(done(remove), schema("Proof"))),
+    ];
+    paths([
+        ("/v1/me/passkeys", item([("get", list), ("post", add.takes(JSON, new))])),
+        ("/v1/me/passkeys/challenge", item([("post", challenge)])),
+        ("/v1/me/passkeys/options", item([("post", confirmed(options, schema("Proof")))])),
+        ("/v1/me/passkeys/{passkey}", item(each)),
     ])
 }
 
@@ -167,6 +196,7 @@ fn answers() -> Map<String, Value> {
         ("client", perhaps("string")),
         ("session", number_text()),
         ("totp", flag()),
+        ("passkeys", count()),
         ("recovery_codes", count()),
     ];
     let failed = object(&[("unknown_names", count()), ("accounts", count())]);
@@ -212,5 +242,49 @@ fn requests() -> Map<String, Value> {
         ("AccountChange", optional(&[], change)),
         ("NewApiKey", optional(&["account", "label", "scopes"], key)),
         ("NewClient", optional(&["id", "name", "grant_types"], client)),
+    ])
+}
+
+/// Public key credentials as `toJSON()` writes them (Web Authentication Level 3, 5.1), as far as they are looked at.
+fn credentials() -> Map<String, Value> {
+    let encoded = || json!({ "type": "string", "contentEncoding": "base64url" });
+    let credential = |required: &[&str], response: Value| {
+        json!({
+            "type": "object",
+            "required": ["rawId", "response"],
+            "properties": {
+                "rawId": encoded(),
+                "response": { "type": "object", "required": required, "properties": response },
+            },
+        })
+    };
+    let made = json!({
+        "clientDataJSON": encoded(),
+        "attestationObject": encoded(),
+        "transports": list(text()),
+    });
+    let got = json!({
+        "clientDataJSON": encoded(),
+        "authenticatorData": encoded(),
+        "signature": encoded(),
+        "userHandle": { "type": ["string", "null"], "contentEncoding": "base64url" },
+    });
+    let seconds = || json!({ "type": "integer" });
+    let passkey = [
+        ("id", number_text()),
+        ("label", text()),
+        ("added", seconds()),
+        ("used", json!({ "type": ["integer", "null"] })),
+        ("transports", list(text())),
+        ("backed_up", json!({ "type": "boolean" })),
+    ];
+    let mut proof = optional(&[], json!({ "password": text(), "passkey": schema("Assertion") }));
+    proof["description"] = "The password or a passkey: one of the two.".into();
+    schemas([
+        ("Attestation", credential(&["clientDataJSON", "attestationObject"], made)),
+        ("Assertion", credential(&["clientDataJSON", "authenticatorData", "signature"], got)),
+        ("Passkey", object(&passkey)),
+        ("Passkeys", object(&[("passkeys", list(schema("Passkey")))])),
+        ("Proof", proof),
     ])
 }
