@@ -4,6 +4,7 @@ import contextlib
 import re
 import socket
 import ssl
+import subprocess
 import time
 
 import httpx
@@ -13,8 +14,9 @@ from cryptography import x509
 from clients.account import Account
 from clients.browser import Browser
 from clients.certificates import Authority
+from clients.quickfix_client import QuickFixClient
 from clients.raw import Connection, Disconnected, Message, encode, utc_timestamp
-from decalog_server import PASSWORD, Instrument, Server, Session, Unit, trading_unit
+from decalog_server import PASSWORD, Instrument, Server, Session, Unit, free_port, trading_unit
 from fix_orders import BUY, NEW, check_report, new_id, new_order
 
 DOOR = [Unit(0, [Instrument("AAA")], [Session("CAROL", "ACC-CAROL", "carol"), Session("DAVE", "ACC-DAVE", "dave")])]
@@ -93,7 +95,7 @@ def test_a_new_certificate_is_served_without_a_restart_and_a_broken_one_is_not(s
         assert time.monotonic() < deadline + 40
         time.sleep(0.2)
     assert served_serial(secure, authority) == new
-    metric = re.search(r"^decalog_tls_certificate_not_after_seconds (\d+)", httpx.get(secure.metrics_url).text, re.M)
+    metric = re.search(r'^decalog_tls_certificate_not_after_seconds\{listener=\"http\"\} (\d+)', httpx.get(secure.metrics_url).text, re.M)
     days_left = (int(metric.group(1)) - time.time()) / 86_400
     assert 29 < days_left < 31
 
@@ -260,3 +262,55 @@ def test_wrong_fix_passwords_lock_the_account_everywhere(make_server):
         Account(server, "dave", PASSWORD)
     connection = log_on(server, "CAROL", "carol", PASSWORD)
     connection.close()
+
+
+@pytest.fixture
+def stunnel(tmp_path):
+    """Starts stunnel as counterparties run it: plain FIX in, TLS out; answers its port."""
+    processes = []
+
+    def start(server: Server, authority: Authority) -> int:
+        port, config = free_port(), tmp_path / "stunnel.conf"
+        config.write_text(
+            f"foreground = yes\nsyslog = no\npid =\n[fix]\nclient = yes\naccept = 127.0.0.1:{port}\n"
+            f"connect = 127.0.0.1:{server.fix_port}\nCAfile = {authority.root}\nverifyChain = yes\n"
+            "checkHost = localhost\nsslVersionMin = TLSv1.3\n"
+        )
+        with (tmp_path / "stunnel.log").open("wb") as output:
+            processes.append(subprocess.Popen(["stunnel", config], stdout=output, stderr=subprocess.STDOUT))
+        deadline = time.monotonic() + 20
+        while True:
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                return port
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    yield start
+    for process in processes:
+        process.terminate()
+        process.wait(20)
+
+
+def test_quickfix_trades_over_tls_and_what_is_no_tls_gets_nothing(make_server, stunnel, authority, tmp_path):
+    server = make_server(DOOR, start=False)
+    certificate, key = server.directory / "fix.pem", server.directory / "fix.key"
+    authority.issue("fix", certificate, key)
+    tls = f'\n[exchange.fix.tls]\ncertificate = "{certificate}"\nkey = "{key}"\n'
+    server.config.write_text(server.config.read_text() + tls)
+    server.start()
+    port = stunnel(server, authority)
+    client = QuickFixClient(tmp_path / "carol", port, "CAROL", username="carol", password=PASSWORD)
+    client.start().logged_on()
+    order = new_id()
+    client.send("D", *new_order(order, "AAA", BUY, 1, "1.00"))
+    check_report(client.expect("8", t11=order, t150=NEW))
+    carol = Account(server, "carol", PASSWORD)
+    of_fix = [one for one in carol.call("GET", "/v1/me/sessions").json()["sessions"] if one["agent"] == "FIX CAROL"]
+    assert [one["address"] for one in of_fix] == ["127.0.0.1"]
+    assert is_turned_away(server, "DAVE", "dave", PASSWORD), "plain FIX is no TLS"
+    carol.call("DELETE", f"/v1/me/sessions/{of_fix[0]['id']}").raise_for_status()
+    client.wait(lambda: "revoked" in "".join(m.get(58, "") for m in client.received("5")), "the Logout")
+    client.stop()
+    expiry = re.search(r'not_after_seconds\{listener="fix"\} (\d+)', httpx.get(server.metrics_url).text)
+    assert int(expiry.group(1)) > time.time()

@@ -37,6 +37,7 @@ rust)
 	;;
 python)
 	need_command python3 python3 "the acceptance tests"
+	need_command stunnel stunnel4 "the acceptance test of FIX over TLS"
 	need_command strace strace "the acceptance test of a failing disk"
 	need_command promtool prometheus "the tests of deploy/"
 	need_command amtool prometheus-alertmanager "the tests of deploy/"

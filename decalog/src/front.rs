@@ -4,7 +4,6 @@
 //! and the probes and asks nobody who they are.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +27,7 @@ use decalog_telemetry::Metrics;
 use decalog_telemetry::http::certificate;
 use serde_json::Value;
 
-use crate::config::{ClientAddress, Config, Http};
+use crate::config::{self, ClientAddress, Config, Http};
 use crate::failure::Failure;
 use crate::status::Status;
 
@@ -128,11 +127,7 @@ pub(crate) async fn listen(
     metrics: &Metrics,
     watch: Arc<dyn Watch>,
 ) -> Result<(Listener, SocketAddr), Failure> {
-    let tls = tls(http)?;
-    if let Some(tls) = &tls {
-        certificate(metrics, Arc::clone(tls));
-        tokio::spawn(Arc::clone(tls).watch(CERTIFICATE_LOOK));
-    }
+    let tls = tls("http", &http.tls, metrics)?;
     let settings = Settings {
         max_connections: http.max_connections.get() as usize,
         max_connections_per_address: http.max_connections_per_address.get() as usize,
@@ -165,17 +160,26 @@ async fn bind(
     Ok((listener, bound))
 }
 
-fn tls(http: &Http) -> Result<Option<Arc<Tls>>, Failure> {
-    let given = |path: &Path| !path.as_os_str().is_empty();
-    if !given(&http.tls.certificate) {
+/// The TLS side of a listener, if it has one: its certificate is watched, and its expiry shown. Must be called inside the Tokio
+/// runtime.
+pub(crate) fn tls(
+    listener: &'static str,
+    wanted: &config::Tls,
+    metrics: &Metrics,
+) -> Result<Option<Arc<Tls>>, Failure> {
+    if !wanted.is_on() {
         return Ok(None);
     }
+    let authorities = Some(wanted.client_authorities.clone()).filter(|path| !path.as_os_str().is_empty());
     let files = Files {
-        certificate: http.tls.certificate.clone(),
-        key: http.tls.key.clone(),
-        client_authorities: Some(http.tls.client_authorities.clone()).filter(|path| given(path)),
+        certificate: wanted.certificate.clone(),
+        key: wanted.key.clone(),
+        client_authorities: authorities,
     };
-    Ok(Some(Tls::open(files)?))
+    let tls = Tls::open(files)?;
+    certificate(metrics, listener, Arc::clone(&tls));
+    tokio::spawn(Arc::clone(&tls).watch(CERTIFICATE_LOOK));
+    Ok(Some(tls))
 }
 
 fn proxies(http: &Http) -> Proxies {

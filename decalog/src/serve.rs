@@ -1,7 +1,7 @@
 //! `decalog serve`: opens the log, starts the exchange and its doors, and ends them in order.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use decalog_exchange::api::service::{Exchange, Plan, Public};
 use decalog_gateway::access::Logons;
 use decalog_gateway::health::Health;
 use decalog_gateway::server::Listener;
+use decalog_gateway::tls::Tls;
 use decalog_identity::api::service::{First, Identity};
 use decalog_log::{EmbeddedLog, Log};
 use decalog_runtime::store::FolderStore;
@@ -20,9 +21,9 @@ use decalog_seal::KeyRing;
 use decalog_telemetry::http::Requests;
 use decalog_telemetry::partitions::{Bounds, Partitions};
 use decalog_telemetry::{Metrics, disk};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::config::{self, Config, Loaded};
 use crate::failure::{Failure, fatal_code};
@@ -32,6 +33,9 @@ use crate::{demo, identity, sealing, telemetry};
 
 /// How long to wait when the system refuses a connection (no file descriptors, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// TLS handshakes of FIX connections at the same time, and how long each may take.
+const HANDSHAKES: usize = 256;
+const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// What the command line says.
 pub(crate) struct Request {
@@ -116,6 +120,7 @@ fn health(exchange: &Exchange, identity: &Arc<Identity>) -> Health {
 /// All listeners with their addresses, taken before anything is opened, so that an address in use leaves nothing behind.
 struct Doors {
     fix: (TcpListener, SocketAddr),
+    fix_tls: Option<Arc<Tls>>,
     http: (Listener, SocketAddr),
     operators: (Listener, SocketAddr),
 }
@@ -128,6 +133,7 @@ impl Doors {
         let bound = fix.local_addr().map_err(failed)?;
         Ok(Self {
             fix: (fix, bound),
+            fix_tls: front::tls("fix", &config.exchange.fix.tls, metrics)?,
             http: front::listen(&config.http, metrics, requests).await?,
             operators: front::listen_for_operators(config.telemetry.listen).await?,
         })
@@ -247,13 +253,14 @@ async fn serve(config: &Config, doors: Doors, open: Open<'_>, exchange: &Exchang
     let (stop, stopped) = watch::channel(false);
     let ((fix, fix_at), (http, http_at), (operators, operators_at)) =
         (doors.fix, doors.http, doors.operators);
+    let fix_tls = doors.fix_tls;
     let [router, operators_router] = open.routers;
     let closing = [
         tokio::spawn(http.serve(router, stopped.clone())),
         tokio::spawn(operators.serve(operators_router, stopped.clone())),
-        tokio::spawn(accept(fix, exchange.gateway(), stopped)),
+        tokio::spawn(accept(fix, fix_tls, exchange.gateway(), stopped)),
     ];
-    let scheme = if config.http.tls.certificate.as_os_str().is_empty() { "http" } else { "https" };
+    let scheme = if config.http.tls.is_on() { "https" } else { "http" };
     let data = config.server.data.display();
     say(&format!(
         "decalog: serving FIX on {fix_at}, HTTP on {scheme}://{http_at}, metrics on http://{operators_at}/metrics, data in {data}"
@@ -285,19 +292,50 @@ async fn serve(config: &Config, doors: Doors, open: Open<'_>, exchange: &Exchang
 }
 
 /// Hands accepted FIX connections to the gateway until told to stop.
-async fn accept(listener: TcpListener, gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) {
+async fn accept(
+    listener: TcpListener,
+    tls: Option<Arc<Tls>>,
+    gateway: Arc<Gateway>,
+    mut stop: watch::Receiver<bool>,
+) {
+    // Handshakes are bounded like connections are, but by what a stranger can hold for a moment only.
+    let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
     loop {
         let accepted = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
             accepted = listener.accept() => accepted,
         };
-        match accepted.and_then(|(stream, _)| stream.into_std()) {
-            Ok(stream) => gateway.accept(stream),
+        // Answers are small and must leave at once.
+        match accepted.and_then(|(stream, peer)| stream.set_nodelay(true).map(|()| (stream, peer.ip()))) {
+            Ok((stream, address)) => match &tls {
+                None => plain(&gateway, stream, address),
+                Some(tls) => {
+                    let Ok(place) = Arc::clone(&handshakes).try_acquire_owned() else { continue };
+                    let (tls, gateway) = (Arc::clone(tls), Arc::clone(&gateway));
+                    tokio::spawn(async move {
+                        match tls.terminate(stream, HANDSHAKE).await {
+                            Ok(plain) => gateway.accept(plain, address),
+                            Err(error) => {
+                                tracing::debug!(%address, %error, "FIX connection ended before its Logon")
+                            }
+                        }
+                        drop(place);
+                    });
+                }
+            },
             Err(error) => {
                 tracing::warn!(%error, "FIX accept failed");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
+    }
+}
+
+fn plain(gateway: &Arc<Gateway>, stream: TcpStream, address: IpAddr) {
+    let blocking = stream.into_std().and_then(|stream| stream.set_nonblocking(false).map(|()| stream));
+    match blocking {
+        Ok(stream) => gateway.accept(stream, address),
+        Err(error) => tracing::warn!(%error, "FIX connection closed"),
     }
 }
 

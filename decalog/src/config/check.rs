@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::schema::{Config, Http, Instrument, Seal, Unit};
+use super::schema::{Config, Http, Instrument, Seal, Tls, Unit};
 
 /// A refusal: the key's path (places in lists count from 1) and the reason.
 type Refused = (Vec<String>, String);
@@ -22,6 +22,7 @@ pub(super) fn check(config: &Config) -> Result<(), Refused> {
         }
     }
     check_http(&config.http)?;
+    check_tls(&["exchange", "fix", "tls"], &config.exchange.fix.tls)?;
     check_seal(&config.server.seal)?;
     let issuer = &config.identity.issuer;
     if !issuer.is_empty() && !crate::identity::is_issuer(issuer) {
@@ -50,23 +51,23 @@ pub(super) fn check(config: &Config) -> Result<(), Refused> {
 }
 
 fn check_http(http: &Http) -> Result<(), Refused> {
-    let given = |path: &std::path::Path| !path.as_os_str().is_empty();
-    let (certificate, key) = (given(&http.tls.certificate), given(&http.tls.key));
-    if certificate != key {
-        let missing = if certificate { "key" } else { "certificate" };
-        return Err((
-            path(["http", "tls", missing]),
-            "is missing: certificate and key go together".to_owned(),
-        ));
-    }
-    if given(&http.tls.client_authorities) && !certificate {
-        let reason = "is missing: clients can show certificates over TLS only".to_owned();
-        return Err((path(["http", "tls", "certificate"]), reason));
-    }
     if http.proxies.is_empty() != (http.client_address == super::schema::ClientAddress::Connection) {
         let reason =
             "needs both: which proxies are believed (http.proxies), and how they tell (http.client_address)";
         return Err((path(["http", "client_address"]), reason.to_owned()));
+    }
+    check_tls(&["http", "tls"], &http.tls)
+}
+
+fn check_tls(section: &[&str], tls: &Tls) -> Result<(), Refused> {
+    let given = |path: &std::path::Path| !path.as_os_str().is_empty();
+    let at = |key: &str| section.iter().copied().chain([key]).map(str::to_owned).collect();
+    if given(&tls.certificate) != given(&tls.key) {
+        let missing = if tls.is_on() { "key" } else { "certificate" };
+        return Err((at(missing), "is missing: certificate and key go together".to_owned()));
+    }
+    if given(&tls.client_authorities) && !tls.is_on() {
+        return Err((at("certificate"), "is missing: clients show certificates over TLS only".to_owned()));
     }
     Ok(())
 }

@@ -12,6 +12,6 @@ mod value;
 
 pub(crate) use load::{ConfigError, Loaded, load, parse_builtin};
 pub(crate) use schema::{
-    ClientAddress, Config, Durability, Http, LogFormat, Login, Seal, Server, Telemetry, Unit,
+    ClientAddress, Config, Durability, Http, LogFormat, Login, Seal, Server, Telemetry, Tls, Unit,
 };
 pub(crate) use units::wanted;

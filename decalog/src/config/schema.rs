@@ -155,7 +155,7 @@ pub(crate) enum ClientAddress {
     ProxyProtocol,
 }
 
-/// `[http.tls]`: certificate and key; without them the listener speaks plain HTTP.
+/// `[http.tls]`, `[exchange.fix.tls]`: certificate and key; without them the listener speaks plain text.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Tls {
@@ -261,6 +261,14 @@ pub(crate) struct Fix {
     pub(crate) outbound_queue_kibibytes: Whole<64, 65_536, 4_096>,
     pub(crate) send_timeout_seconds: Whole<1, 300, 10>,
     pub(crate) sending_time_accuracy_seconds: Whole<1, 86_400, 120>,
+    pub(crate) tls: Tls,
+}
+
+impl Tls {
+    /// Is there a certificate?
+    pub(crate) fn is_on(&self) -> bool {
+        !self.certificate.as_os_str().is_empty()
+    }
 }
 
 impl Default for Fix {
@@ -274,6 +282,7 @@ impl Default for Fix {
             outbound_queue_kibibytes: Whole::default(),
             send_timeout_seconds: Whole::default(),
             sending_time_accuracy_seconds: Whole::default(),
+            tls: Tls::default(),
         }
     }
 }

@@ -3,18 +3,26 @@
 //! Only version 1.3: every client of the last years speaks it, and what it left out is what went wrong before.
 
 use std::hash::{DefaultHasher, Hasher as _};
+use std::io;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig, version};
+use tokio_rustls::server::TlsStream;
 use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
+
+/// How long one direction of a connection may go on alone.
+const LINGER: Duration = Duration::from_secs(10);
 
 /// The protocols offered by ALPN, the better first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
@@ -121,6 +129,17 @@ impl Tls {
         TlsAcceptor::from(self.current().config)
     }
 
+    /// Speaks TLS with a client, for a server that knows only plain sockets: what is inside comes out of the socket that is
+    /// answered, which blocks. Must be called inside the Tokio runtime, which then carries the bytes.
+    pub async fn terminate(&self, stream: TcpStream, patience: Duration) -> io::Result<UnixStream> {
+        let handshake = tokio::time::timeout(patience, self.acceptor().accept(stream));
+        let outside = handshake.await.map_err(|_| io::ErrorKind::TimedOut)??;
+        let (inside, plain) = UnixStream::pair()?;
+        inside.set_nonblocking(true)?;
+        tokio::spawn(carry(outside, tokio::net::UnixStream::from_std(inside)?));
+        Ok(plain)
+    }
+
     /// When the certificate in use expires: time since 1970.
     pub fn not_after(&self) -> Duration {
         self.current().not_after
@@ -129,6 +148,26 @@ impl Tls {
     fn current(&self) -> Loaded {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+/// Carries bytes both ways until both ends are done; once one is, the other has a moment left.
+async fn carry(outside: TlsStream<TcpStream>, inside: tokio::net::UnixStream) {
+    let (mut from_client, mut to_client) = tokio::io::split(outside);
+    let (mut from_server, mut to_server) = inside.into_split();
+    // A direction that fails has ended.
+    let inwards = async {
+        let _ = tokio::io::copy(&mut from_client, &mut to_server).await;
+        let _ = to_server.shutdown().await;
+    };
+    let outwards = async {
+        let _ = tokio::io::copy(&mut from_server, &mut to_client).await;
+        let _ = to_client.shutdown().await;
+    };
+    tokio::pin!(inwards, outwards);
+    let _ = tokio::select! {
+        () = &mut inwards => tokio::time::timeout(LINGER, outwards).await,
+        () = &mut outwards => tokio::time::timeout(LINGER, inwards).await,
+    };
 }
 
 /// A fingerprint of the files' content, and what they make. A file that cannot be read has no fingerprint, so it is tried

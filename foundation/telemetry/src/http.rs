@@ -1,13 +1,14 @@
 //! Requests: how many, with which status, refused why, how long, and how many at this moment.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use decalog_gateway::tls::Tls;
 use decalog_gateway::trace::TraceContext;
 use decalog_gateway::watch::{Answered, Watch};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
@@ -79,27 +80,46 @@ impl Requests {
     }
 }
 
-/// Asks, at each scrape, when the certificate expires that is in use.
-pub fn certificate(metrics: &Metrics, tls: Arc<Tls>) {
-    metrics.register(|registry| registry.register_collector(Box::new(Expiry(tls))));
+/// Asks, at each scrape, when the certificate expires that this listener uses.
+pub fn certificate(metrics: &Metrics, listener: &'static str, tls: Arc<Tls>) {
+    metrics.certificates.list().push((listener, tls));
 }
 
-struct Expiry(Arc<Tls>);
+/// The certificates that are watched.
+#[derive(Clone, Default)]
+pub(crate) struct Certificates(Arc<Mutex<Vec<(&'static str, Arc<Tls>)>>>);
 
-impl fmt::Debug for Expiry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Expiry")
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfListener {
+    listener: &'static str,
+}
+
+impl Certificates {
+    fn list(&self) -> MutexGuard<'_, Vec<(&'static str, Arc<Tls>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Collector for Expiry {
+impl fmt::Debug for Certificates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.list().iter().map(|(listener, _)| listener)).finish()
+    }
+}
+
+impl Collector for Certificates {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let all = self.list();
+        if all.is_empty() {
+            return Ok(());
+        }
         let help = "When the TLS certificate in use expires, since 1970";
-        let seconds = ConstGauge::new(i64::try_from(self.0.not_after().as_secs()).unwrap_or(i64::MAX));
-        let unit = Some(&Unit::Seconds);
-        let metric =
-            encoder.encode_descriptor("tls_certificate_not_after", help, unit, seconds.metric_type())?;
-        seconds.encode(metric)
+        let (name, unit) = ("tls_certificate_not_after", Some(&Unit::Seconds));
+        let mut metric = encoder.encode_descriptor(name, help, unit, MetricType::Gauge)?;
+        for (listener, tls) in all.iter() {
+            let seconds = i64::try_from(tls.not_after().as_secs()).unwrap_or(i64::MAX);
+            ConstGauge::new(seconds).encode(metric.encode_family(&OfListener { listener })?)?;
+        }
+        Ok(())
     }
 }
 
@@ -130,6 +150,8 @@ impl Watch for Requests {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use axum::Router;
     use axum::body::Body;
     use axum::http::{Method, Request, StatusCode};

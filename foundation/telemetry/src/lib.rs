@@ -23,6 +23,7 @@ use axum::response::{IntoResponse as _, Response};
 use decalog_gateway::access::Access;
 use decalog_gateway::problem;
 use decalog_gateway::route::Routes;
+use http::Certificates;
 use prometheus_client::encoding::{prometheus_protobuf, text};
 use prometheus_client::metrics::histogram::{Histogram, NativeHistogramConfig, exponential_buckets};
 use prometheus_client::metrics::info::Info;
@@ -38,6 +39,7 @@ pub const PROTOBUF: &str =
 #[derive(Clone, Debug)]
 pub struct Metrics {
     registry: Arc<Mutex<Registry>>,
+    certificates: Certificates,
 }
 
 impl Metrics {
@@ -45,7 +47,9 @@ impl Metrics {
     pub fn new(version: &'static str) -> Self {
         let mut registry = Registry::with_prefix("decalog");
         registry.register("build", "The version that runs", Info::new([("version", version)]));
-        Self { registry: Arc::new(Mutex::new(registry)) }
+        let certificates = Certificates::default();
+        registry.register_collector(Box::new(certificates.clone()));
+        Self { registry: Arc::new(Mutex::new(registry)), certificates }
     }
 
     /// Adds metrics; each name gets the prefix `decalog_`.

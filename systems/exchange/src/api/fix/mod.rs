@@ -12,9 +12,10 @@ mod outbound;
 mod peer;
 mod reader;
 mod shortage;
+mod socket;
 
 use std::collections::BTreeMap;
-use std::net::{Shutdown, TcpStream};
+use std::net::{IpAddr, Shutdown};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -27,6 +28,7 @@ use self::connections::Connections;
 use self::observer::Writer;
 use self::peer::Peers;
 use self::shortage::Shortage;
+pub use self::socket::Socket;
 use crate::command::SessionSetup;
 use crate::state::Unit;
 
@@ -104,7 +106,7 @@ pub struct Gateway {
 
 #[derive(Default)]
 struct Sockets {
-    open: BTreeMap<u64, TcpStream>,
+    open: BTreeMap<u64, Socket>,
     stopping: bool,
 }
 
@@ -142,10 +144,12 @@ impl Gateway {
         })
     }
 
-    /// Takes an accepted connection: serves it on a thread of its own, or closes it when there are too many.
-    pub fn accept(self: &Arc<Self>, stream: TcpStream) {
+    /// Takes a connection of a client at this address: serves it on a thread of its own, or closes it when there are too
+    /// many. The socket must block, and send small messages at once.
+    pub fn accept(self: &Arc<Self>, socket: impl Into<Socket>, address: IpAddr) {
         let id = self.next_connection.fetch_add(1, Ordering::Relaxed);
-        if !self.admit(id, &stream) {
+        let socket = socket.into();
+        if !self.admit(id, &socket) {
             return;
         }
         let gateway = Arc::clone(self);
@@ -153,7 +157,7 @@ impl Gateway {
             std::thread::Builder::new().name(format!("fix-{}", id % 100_000)).stack_size(STACK_BYTES);
         let spawned = thread.spawn(move || {
             let _open = Open { gateway: Arc::clone(&gateway), id };
-            reader::serve(&gateway, stream, ConnectionId(id));
+            reader::serve(&gateway, socket, address, ConnectionId(id));
         });
         if let Err(error) = spawned {
             tracing::warn!(%error, "FIX connection closed: no thread for it");
@@ -162,7 +166,7 @@ impl Gateway {
     }
 
     /// Registers the socket; false when the door is full or closing.
-    fn admit(&self, id: u64, stream: &TcpStream) -> bool {
+    fn admit(&self, id: u64, socket: &Socket) -> bool {
         let mut sockets = self.sockets();
         if sockets.stopping {
             return false;
@@ -171,9 +175,7 @@ impl Gateway {
             tracing::warn!("FIX connection closed: exchange.fix.max_connections are open");
             return false;
         }
-        // Answers are small and must leave at once.
-        let prepared = stream.set_nodelay(true).and_then(|()| stream.set_nonblocking(false));
-        match prepared.and_then(|()| stream.try_clone()) {
+        match socket.try_clone() {
             Ok(handle) => {
                 sockets.open.insert(id, handle);
                 true

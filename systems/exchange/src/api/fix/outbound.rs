@@ -7,10 +7,12 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::net::{SendFlags, send};
+
+use super::socket::Socket;
 
 /// Why a connection was cut off, for the log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,15 +48,15 @@ struct Queue {
 
 /// Writes to one connection; shared by the apply thread and the connection's own threads.
 pub(crate) struct Outbound {
-    stream: TcpStream,
+    socket: Socket,
     limit_bytes: usize,
     queue: Mutex<Queue>,
 }
 
 impl Outbound {
     /// Over a blocking socket whose send timeout is set; `limit_bytes` bounds what may wait.
-    pub(crate) fn new(stream: TcpStream, limit_bytes: usize) -> Arc<Self> {
-        Arc::new(Self { stream, limit_bytes, queue: Mutex::default() })
+    pub(crate) fn new(socket: Socket, limit_bytes: usize) -> Arc<Self> {
+        Arc::new(Self { socket, limit_bytes, queue: Mutex::default() })
     }
 
     /// Writes bytes now when nothing waits, else queues them; cuts the peer off when too much waits. Never blocks.
@@ -64,7 +66,7 @@ impl Outbound {
             return;
         }
         if !queue.busy {
-            match send(&self.stream, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+            match send(&self.socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
                 Ok(sent) if sent == bytes.len() => return,
                 Ok(sent) => bytes = &bytes[sent..],
                 Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) => {}
@@ -130,7 +132,7 @@ impl Outbound {
 
     fn shutdown(&self, how: Shutdown) {
         // Fails only when the peer has closed already, which is what is wanted.
-        let _ = self.stream.shutdown(how);
+        let _ = self.socket.shutdown(how);
     }
 
     fn enqueue(self: &Arc<Self>, mut queue: MutexGuard<'_, Queue>, work: Work) {
@@ -158,7 +160,7 @@ impl Outbound {
                     }
                 }
             };
-            let mut socket = &self.stream;
+            let mut socket = &self.socket;
             let done = match work {
                 Work::Bytes(bytes) => {
                     let done = socket.write_all(&bytes);
@@ -182,7 +184,7 @@ impl Outbound {
 #[cfg(test)]
 mod tests {
     use std::io::Read;
-    use std::net::TcpListener;
+    use std::net::{TcpListener, TcpStream};
     use std::time::Duration;
 
     use super::*;
@@ -192,7 +194,7 @@ mod tests {
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (server, _) = listener.accept().unwrap();
         server.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
-        (Outbound::new(server, limit_bytes), client)
+        (Outbound::new(server.into(), limit_bytes), client)
     }
 
     fn read_all(mut client: TcpStream) -> Vec<u8> {

@@ -5,7 +5,7 @@
 
 use std::convert::Infallible;
 use std::io::{ErrorKind, Read};
-use std::net::{IpAddr, Ipv4Addr, TcpStream};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,7 @@ use super::decode::decode;
 use super::outbound::Outbound;
 use super::peer::Peer;
 use super::shortage::turn_away;
+use super::socket::Socket;
 use super::{Door, Gateway};
 use crate::command::{Command, FixMessage, Request};
 
@@ -66,14 +67,14 @@ enum End {
 }
 
 /// Serves a connection to its end.
-pub(super) fn serve(gateway: &Gateway, stream: TcpStream, id: ConnectionId) {
+pub(super) fn serve(gateway: &Gateway, socket: Socket, address: IpAddr, id: ConnectionId) {
     let mut reader = Reader {
         framer: Framer::new(gateway.options.max_message_bytes),
         guard: Guard::new(Rules { allow_user_defined: false }),
-        stream,
+        socket,
         lookout: Lookout::new(gateway.options.spin),
     };
-    let logged_on = reader.log_on(gateway, id);
+    let logged_on = reader.log_on(gateway, address, id);
     let connection = match logged_on {
         Ok(connection) => connection,
         Err(end) => return tracing::info!(connection = id.0, "FIX connection refused: {end}"),
@@ -93,33 +94,36 @@ pub(super) fn serve(gateway: &Gateway, stream: TcpStream, id: ConnectionId) {
 struct Reader {
     framer: Framer,
     guard: Guard,
-    stream: TcpStream,
+    socket: Socket,
     lookout: Lookout,
 }
 
 impl Reader {
     /// Reads the Logon, finds out whose it is and whether the credentials are right, and submits it.
-    fn log_on(&mut self, gateway: &Gateway, id: ConnectionId) -> Result<Arc<Connection>, End> {
+    fn log_on(
+        &mut self,
+        gateway: &Gateway,
+        address: IpAddr,
+        id: ConnectionId,
+    ) -> Result<Arc<Connection>, End> {
         let deadline = Instant::now() + gateway.options.logon_timeout;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.framer.next_frame()? {
                 Some(Framed::Message(frame)) => {
                     let opening = self.guard.first(frame).map_err(|not| End::NotLogon(not.to_string()))?;
-                    let address =
-                        self.stream.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
                     let (peer, admission) = authenticate(gateway, &opening, address)?;
                     let inbound = opening.inbound();
-                    self.stream.set_read_timeout(Some(LOOK_UP))?;
-                    self.stream.set_write_timeout(Some(gateway.options.send_timeout))?;
-                    let outbound = Outbound::new(self.stream.try_clone()?, gateway.options.outbound_bytes);
+                    self.socket.set_read_timeout(Some(LOOK_UP))?;
+                    self.socket.set_write_timeout(Some(gateway.options.send_timeout))?;
+                    let outbound = Outbound::new(self.socket.try_clone()?, gateway.options.outbound_bytes);
                     let peer = Arc::clone(peer);
                     let connection = Arc::new(Connection { id, peer, outbound, admission });
                     return self.open(gateway, connection, inbound);
                 }
                 Some(Framed::Garbled(_)) => return Err(End::Garbled),
                 None if left.is_zero() => return Err(End::LogonTimeout),
-                None => self.stream.set_read_timeout(Some(left))?,
+                None => self.socket.set_read_timeout(Some(left))?,
             }
             match self.fill() {
                 Err(End::Io(error)) if is_timeout(&error) => return Err(End::LogonTimeout),
@@ -195,7 +199,7 @@ impl Reader {
         let deadline = Instant::now() + FAREWELL;
         let mut nowhere = [0; 4096];
         while Instant::now() < deadline {
-            match self.stream.read(&mut nowhere) {
+            match self.socket.read(&mut nowhere) {
                 Ok(1..) => {}
                 Err(error) if is_timeout(&error) => {}
                 _ => break,
@@ -207,9 +211,9 @@ impl Reader {
     fn fill(&mut self) -> Result<(), End> {
         let mut first = [0];
         let peek = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        self.lookout.until(|| recv(&self.stream, &mut first, peek) != Err(Errno::WOULDBLOCK));
+        self.lookout.until(|| recv(&self.socket, &mut first, peek) != Err(Errno::WOULDBLOCK));
         loop {
-            return match self.stream.read(self.framer.space()) {
+            return match self.socket.read(self.framer.space()) {
                 Ok(0) => Err(End::Peer),
                 Ok(count) => {
                     self.framer.filled(count);
