@@ -23,6 +23,14 @@ PASSWORD = "correct horse"
 PASSWORD_HASH = "$argon2id$v=19$m=19456,t=2,p=1$ZGVjYWxvZy10ZXN0LXNsdA$/TLSmS9KdHXGAgnsVAqeJlZ+3ij+mqNnYxwyP33s3k0"
 
 
+# Everything secret that the tests have made or been given: none of it may ever stand in a log.
+SECRETS: set[str] = {PASSWORD}
+# What secrets of the server look like: API keys, tokens, password hashes, private keys.
+SECRET_LOOKS = re.compile(r"decalog_[\w-]{40,}|eyJ[\w-]{10,}\.eyJ|\$argon2id\$|PRIVATE KEY")
+# The one place where a password is shown on purpose, on standard output.
+FIRST_ACCOUNT = "decalog: there was no account; made admin with the password "
+
+
 def free_port() -> int:
     """A TCP port that nobody listens on now."""
     with socket.socket() as probe:
@@ -262,6 +270,10 @@ class Server:
             raise AssertionError(f"the server died by itself with code {self.process.returncode}; see {self.log}")
         for line in self.output().splitlines():
             assert "panicked at" not in line, f"the server panicked: {line}; see {self.log}"
+            if line.startswith(FIRST_ACCOUNT):
+                continue
+            leaked = SECRET_LOOKS.search(line) or next((secret for secret in SECRETS if secret in line), None)
+            assert not leaked, f"a secret stands in the log: {line}; see {self.log}"
 
 
 def decalog(*arguments: object, timeout: float = 60.0, **environment: str) -> subprocess.CompletedProcess:

@@ -26,6 +26,8 @@ def server(make_server) -> Server:
     server = make_server([trading_unit(0, ["ACME"], ["ALICE"])], start=False, accounts=["alice", "bob"])
     text = server.config.read_text() + "\n[exchange.feed]\npublic = false\n[http.limits]\nsign_in_per_minute = 0\n"
     server.config.write_text(text)
+    # All that can be logged, for the search for secrets at the end.
+    server.environment["RUST_LOG"] = "trace"
     return server.start()
 
 

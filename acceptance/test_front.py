@@ -41,8 +41,10 @@ def secure(make_server, authority) -> Server:
 
 @pytest.fixture(scope="module")
 def fix(make_server) -> Server:
-    """A server whose FIX sessions ask for credentials."""
-    return make_server(DOOR)
+    """A server whose FIX sessions ask for credentials, and that logs all it can: none of it may be secret."""
+    server = make_server(DOOR, start=False)
+    server.environment["RUST_LOG"] = "trace"
+    return server.start()
 
 
 def context(authority: Authority, **keys) -> ssl.SSLContext:

@@ -6,6 +6,7 @@ import time
 import httpx
 
 from clients.browser import Browser
+from decalog_server import SECRETS
 
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 
@@ -36,6 +37,7 @@ class Account:
         poll = {"grant_type": DEVICE, "client_id": "decalog", "device_code": device["device_code"]}
         self.tokens = httpx.post(f"{server.url}/oauth/token", data=poll).raise_for_status().json()
         self.token = self.tokens["access_token"]
+        SECRETS.update([password, device["device_code"], *(v for k, v in self.tokens.items() if k.endswith("_token"))])
 
     @classmethod
     def admin(cls, server, scope: str | None = None) -> "Account":
@@ -60,4 +62,6 @@ class Account:
     def api_key(self, account: str, scopes: list[str]) -> dict:
         """As an administrator: makes an API key of an account; answers its id and the key."""
         body = {"account": account, "label": "test", "scopes": scopes}
-        return self.call("POST", "/v1/admin/api-keys", json=body).raise_for_status().json()
+        made = self.call("POST", "/v1/admin/api-keys", json=body).raise_for_status().json()
+        SECRETS.add(made["key"])
+        return made
