@@ -77,6 +77,17 @@ def check_rust(path, text, sources, limits, seen):
             yield f"{name}:{number}: a test waits for a condition, it does not sleep (mark a polling loop with `// poll`)"
 
 
+def check_pages():
+    """A page that says which test shows something names a test that is there."""
+    tests = "\n".join(path.read_text() for path in tracked("acceptance/*.py", "*.rs"))
+    names = {path.name for path in tracked()}
+    for page in tracked("docs/*.md", "*/README.md"):
+        for name in re.findall(r"`((?:test_)\w+(?:\.py)?)`", page.read_text()):
+            there = name in names if name.endswith(".py") else re.search(rf"def {name}\b|fn {name}\b", tests)
+            if not there and f"{name}.py" not in names:
+                yield f"{page.relative_to(ROOT)}: there is no test {name}"
+
+
 def over(place, size, limit, allowed, seen):
     seen.add(place)
     known = allowed.get(place)
@@ -99,6 +110,7 @@ def main():
     for path in tracked():
         if EMPTY_NAMES & {part.split(".")[0] for part in path.relative_to(ROOT).parts}:
             problems.append(f"{path.relative_to(ROOT)}: the name says nothing about what it holds")
+    problems += check_pages()
     for place in [*limits.get("files", {}), *limits.get("functions", {})]:
         if place not in seen:
             problems.append(f"checks/tidy.toml names {place}, which is within the limit: take it out")

@@ -50,7 +50,6 @@ pub(crate) fn begin(server: &Server) -> Result<Option<Arc<KeyRing>>, Failure> {
             return Err(Failure::NoRing { data: data.clone() });
         }
         let io = |source| Failure::Data { path: data.clone(), source };
-        std::fs::create_dir_all(data).map_err(io)?;
         KeyRing::create(&path, &source.read()?)?;
         tracing::info!(ring = %path.display(), "sealing begins: back the key ring up, and the master key elsewhere");
     }

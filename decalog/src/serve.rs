@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -67,6 +68,7 @@ pub(crate) fn run(request: &Request) -> Result<(), Failure> {
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
     let requests = Arc::new(Requests::new(&metrics));
     let doors = runtime.block_on(Doors::bind(&config, &metrics, Arc::clone(&requests)))?;
+    make_data(&config.server.data)?;
     let keys = sealing::begin(&config.server)?;
     if let (Some(ring), Some(source)) = (&keys, sealing::source(&config.server.seal)) {
         runtime.spawn(sealing::follow(Arc::clone(ring), source));
@@ -149,13 +151,14 @@ struct Open<'a> {
     with_demo: bool,
 }
 
+/// Makes the data directory, for this user only: what lies there is open unless it is sealed. One that there is keeps its mode.
+fn make_data(data: &Path) -> Result<(), Failure> {
+    let failed = |source| Failure::Data { path: data.to_owned(), source };
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(failed)
+}
+
 fn open_log(config: &Config, keys: Option<Arc<KeyRing>>, metrics: &Metrics) -> Result<EmbeddedLog, Failure> {
     let data = &config.server.data;
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| Failure::Data { path, source }
-    };
-    std::fs::create_dir_all(data).map_err(failed(data))?;
     disk::space(metrics, data.clone());
     let segment_bytes = mebibytes(config.server.segment_mebibytes.get());
     let options = decalog_log::Options {
