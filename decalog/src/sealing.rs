@@ -49,7 +49,6 @@ pub(crate) fn begin(server: &Server) -> Result<Option<Arc<KeyRing>>, Failure> {
         if data.join("journal").exists() && !seal.accept_unsealed {
             return Err(Failure::NoRing { data: data.clone() });
         }
-        let io = |source| Failure::Data { path: data.clone(), source };
         KeyRing::create(&path, &source.read()?)?;
         tracing::info!(ring = %path.display(), "sealing begins: back the key ring up, and the master key elsewhere");
     }
