@@ -67,6 +67,7 @@ mod partition;
 pub mod record;
 mod recover;
 mod replica;
+pub mod retention;
 pub mod sabotage;
 mod shadow;
 mod shrink;

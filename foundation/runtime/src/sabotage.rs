@@ -15,6 +15,8 @@ pub enum Sabotage {
     DigestCompare,
     /// Tables get what the log can still lose.
     TableSync,
+    /// Snapshots, log and event journal are forgotten by count and size only.
+    Aging,
     /// Messages from other partitions are taken whatever their sequence.
     DeliveryGaps,
 }

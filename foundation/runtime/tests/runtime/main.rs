@@ -6,6 +6,7 @@
 //! * `delivery`: messages between partitions.
 //! * `properties`: the harness, and what it must find.
 //! * `restart`: replay, snapshots, digests, skips, halts, clocks.
+//! * `aging`: what is forgotten by age.
 //! * `rules`: versions of the rules, and a log that an older program wrote.
 //! * `simulation`: crashes from a seed.
 //! * `inspection`: describing and verifying a log.
@@ -14,6 +15,7 @@
 //! * `guestbook`: a table-backed system.
 //! * `disk`: a full disk and a failed sync.
 
+mod aging;
 mod commands;
 mod delivery;
 mod disk;

@@ -13,6 +13,7 @@ mod controls {
     use decalog_runtime::sabotage::{Sabotage, without};
     use decalog_runtime::sim::{self, Plan};
 
+    use crate::aging::what_the_state_forgot_leaves_every_file;
     use crate::guestbook::Guests;
     use crate::inspection::verify_skewed;
     use crate::properties::{Flows, PLAN};
@@ -36,6 +37,14 @@ mod controls {
     fn without_the_sync_a_target_has_what_its_source_never_sent() {
         let words = simulate(Sabotage::Sync, Durability::Os);
         assert!(words.contains("which has sent"), "{words}");
+    }
+
+    #[test]
+    fn without_aging_a_file_remembers() {
+        let outcome =
+            without(Sabotage::Aging, || std::panic::catch_unwind(what_the_state_forgot_leaves_every_file));
+        let words = *outcome.expect_err("nobody noticed").downcast::<String>().expect("words");
+        assert!(words.contains("to be in no file"), "{words}");
     }
 
     #[test]
