@@ -52,6 +52,7 @@ mod core;
 mod dedupe;
 mod delivery;
 mod driver;
+pub mod erasure;
 mod error;
 mod events;
 pub mod harness;

@@ -17,6 +17,10 @@ pub enum Sabotage {
     TableSync,
     /// Snapshots, log and event journal are forgotten by count and size only.
     Aging,
+    /// The erasure ledger is not synced.
+    ErasureSync,
+    /// What was erased after a backup is not erased again.
+    ErasureRepeat,
     /// Messages from other partitions are taken whatever their sequence.
     DeliveryGaps,
 }

@@ -7,6 +7,7 @@
 //! * `properties`: the harness, and what it must find.
 //! * `restart`: replay, snapshots, digests, skips, halts, clocks.
 //! * `aging`: what is forgotten by age.
+//! * `erasure`: the ledger of erasures.
 //! * `rules`: versions of the rules, and a log that an older program wrote.
 //! * `simulation`: crashes from a seed.
 //! * `inspection`: describing and verifying a log.
@@ -19,6 +20,7 @@ mod aging;
 mod commands;
 mod delivery;
 mod disk;
+mod erasure;
 mod events;
 mod guestbook;
 mod inspection;
