@@ -9,5 +9,6 @@ mod guarantees;
 mod histories;
 mod life;
 mod passkeys;
+mod provider_state;
 mod tokens;
 mod webauthn;
