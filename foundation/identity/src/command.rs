@@ -3,14 +3,18 @@
 //! Who asks stands in the record's header ([`decalog_runtime::Origin::principal`]); whether they may is checked at the
 //! edge. Moments are nanoseconds since 1970; hashes are SHA-256 of random secrets that only their holder knows.
 
+mod erasure;
 mod passkey;
+mod provider;
 
 use std::collections::BTreeSet;
 
 use decalog_runtime::{DecodeError, Wire, pack, unpack};
 use serde::{Deserialize, Serialize};
 
+pub use erasure::EraseAccount;
 pub use passkey::{AddPasskey, LogOnWithPasskey, RemovePasskey, RenamePasskey, UsePasskey};
+pub use provider::{LinkProvider, LogOnWithProvider, OpenWithProvider, SecondFactor, UnlinkProvider};
 
 use crate::value::{Bytes, Client, Device, Hash, Scopes};
 use crate::wire::{kinds, payloads};
@@ -81,6 +85,16 @@ kinds! {
         30 "use-passkey" UsePasskey,
         /// Begin a session with a passkey.
         31 "log-on-with-passkey" LogOnWithPasskey,
+        /// Let whoever this is at an outside provider sign in to an account.
+        40 "link-provider" LinkProvider,
+        /// End such a link.
+        41 "unlink-provider" UnlinkProvider,
+        /// Begin a session: an outside provider said who is there.
+        42 "log-on-with-provider" LogOnWithProvider,
+        /// Open an account for somebody whom an outside provider sent.
+        43 "open-with-provider" OpenWithProvider,
+        /// Forget an account and everything that is of it.
+        50 "erase-account" EraseAccount,
     }
 }
 
@@ -519,6 +533,14 @@ refusals! {
     31 UnknownPasskey "unknown-passkey",
     /// The passkey's counter does not go on: there is a copy of its private key.
     32 PasskeyCloned "passkey-cloned",
+    /// Whoever this is at the provider signs in to an account already.
+    60 LinkTaken "link-taken",
+    /// The account has no such link to a provider.
+    61 UnknownLink "unknown-link",
+    /// Without it nobody could sign in to the account any more.
+    62 LastCredential "last-credential",
+    /// Nobody else could administer accounts any more.
+    80 LastAdministrator "last-administrator",
 }
 
 impl From<Refusal> for u16 {

@@ -94,6 +94,14 @@ kinds! {
         24 "passkey-used" PasskeyUsed,
         /// A copy of a passkey was used, and refused.
         25 "passkey-cloned" PasskeyCloned,
+        /// Somebody at an outside provider may sign in to an account.
+        40 "provider-linked" ProviderLinked,
+        /// They may no more.
+        41 "provider-unlinked" ProviderUnlinked,
+        /// An outside provider said who is there, and a session begins.
+        42 "provider-used" ProviderUsed,
+        /// An account was forgotten, with everything that was of it.
+        50 "account-erased" AccountErased,
     }
 }
 
@@ -275,5 +283,30 @@ payloads! {
         known: u32,
         /// The counter that was shown.
         shown: u32,
+    }
+    /// An account was forgotten, with everything that was of it.
+    AccountErased {}
+    /// Somebody at an outside provider may sign in to an account.
+    ProviderLinked {
+        /// The link's id.
+        link: u64,
+        /// The provider.
+        issuer: String,
+        /// Who that is there.
+        subject: String,
+    }
+    /// They may no more.
+    ProviderUnlinked {
+        /// The link's id.
+        link: u64,
+        /// The provider.
+        issuer: String,
+    }
+    /// An outside provider said who is there, and a session begins.
+    ProviderUsed {
+        /// The link's id.
+        link: u64,
+        /// The provider.
+        issuer: String,
     }
 }

@@ -26,6 +26,14 @@ pub enum Sabotage {
     PasskeyCounter,
     /// The challenge of a passkey's assertion is taken more than once.
     PasskeyReplay,
+    /// The nonce in an outside provider's ID token is not compared.
+    ProviderNonce,
+    /// The signature of an outside provider's ID token is not checked.
+    ProviderSignature,
+    /// What an outside provider answers counts in every browser.
+    ProviderBrowser,
+    /// After an outside provider's word no second factor is asked for.
+    ProviderFactor,
 }
 
 #[cfg(feature = "sabotage")]

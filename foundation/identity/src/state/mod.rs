@@ -5,8 +5,10 @@
 mod account;
 mod api_key;
 mod client;
+mod erasure;
 mod factor;
 mod grant;
+mod link;
 mod passkey;
 mod session;
 mod signing;
@@ -22,6 +24,7 @@ use decalog_runtime::{Digest, Outbox, Stamp, StateMachine, Timestamp};
 pub use account::{Account, Totp};
 pub use api_key::ApiKey;
 pub use grant::{Code, DeviceCode};
+pub use link::Link;
 pub use passkey::Passkey;
 pub use session::Session;
 pub use signing::SigningKey;
@@ -44,6 +47,7 @@ pub struct Directory {
     device_codes: Table<Hash, DeviceCode>,
     signing_keys: Table<String, SigningKey>,
     passkeys: Table<u64, Passkey>,
+    links: Table<u64, Link>,
     found: Found,
 }
 
@@ -64,6 +68,9 @@ struct Found {
     /// Credential id → passkey; (account, passkey).
     credentials: std::collections::BTreeMap<Vec<u8>, u64>,
     passkeys_of: BTreeSet<(u64, u64)>,
+    /// (issuer, subject) → link; (account, link).
+    subjects: std::collections::BTreeMap<(String, String), u64>,
+    links_of: BTreeSet<(u64, u64)>,
     /// What ends by itself, and when.
     ends: BTreeSet<(i64, End)>,
 }
@@ -135,6 +142,11 @@ impl Directory {
             Command::RemovePasskey(it) => self.remove_passkey(moment, it),
             Command::UsePasskey(it) => self.use_passkey(moment, it),
             Command::LogOnWithPasskey(it) => self.log_on_with_passkey(moment, it),
+            Command::LinkProvider(it) => self.link_provider(moment, it),
+            Command::UnlinkProvider(it) => self.unlink_provider(moment, it),
+            Command::LogOnWithProvider(it) => self.log_on_with_provider(moment, it),
+            Command::OpenWithProvider(it) => self.open_with_provider(moment, it),
+            Command::EraseAccount(it) => self.erase_account(moment, &it),
         }
     }
 }

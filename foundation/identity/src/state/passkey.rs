@@ -136,7 +136,7 @@ impl Directory {
     }
 
     /// Whether this counter can come from the one authenticator there is; a copy is told of (§7.2, step 21).
-    fn is_no_copy(
+    pub(super) fn is_no_copy(
         &self,
         moment: &mut Moment<'_>,
         account: u64,
@@ -151,7 +151,7 @@ impl Directory {
         Err(Refusal::PasskeyCloned)
     }
 
-    fn note_use(
+    pub(super) fn note_use(
         &mut self,
         moment: &mut Moment<'_>,
         passkey: u64,

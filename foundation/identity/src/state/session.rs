@@ -103,7 +103,12 @@ impl Directory {
     }
 
     /// Takes the second factor, when there is one; changes nothing when it is not right.
-    fn use_factor(&mut self, moment: &mut Moment<'_>, account: u64, factor: Factor) -> Result<(), Refusal> {
+    pub(super) fn use_factor(
+        &mut self,
+        moment: &mut Moment<'_>,
+        account: u64,
+        factor: Factor,
+    ) -> Result<(), Refusal> {
         let has = self.open(account)?;
         let active = has.totp.as_ref().filter(|totp| totp.active);
         match (active, factor) {

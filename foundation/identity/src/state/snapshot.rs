@@ -8,7 +8,7 @@ use decalog_runtime::{Digest, pack, unpack};
 use serde::{Deserialize, Serialize};
 
 use super::table::Table;
-use super::{Account, ApiKey, Code, DeviceCode, Directory, End, Found, Passkey, Session, SigningKey};
+use super::{Account, ApiKey, Code, DeviceCode, Directory, End, Found, Link, Passkey, Session, SigningKey};
 use crate::value::{Client, Hash, Scopes};
 
 /// What is written; borrowed for writing.
@@ -25,6 +25,8 @@ struct Written<'a> {
     signing_keys: &'a BTreeMap<String, SigningKey>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     passkeys: &'a BTreeMap<u64, Passkey>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    links: &'a BTreeMap<u64, Link>,
 }
 
 /// The same, owned, for reading.
@@ -42,6 +44,9 @@ struct Read {
     /// Missing in snapshots from before there were any.
     #[serde(default)]
     passkeys: BTreeMap<u64, Passkey>,
+    /// Missing in snapshots from before there were any.
+    #[serde(default)]
+    links: BTreeMap<u64, Link>,
 }
 
 impl Directory {
@@ -58,6 +63,7 @@ impl Directory {
             device_codes: self.device_codes.rows(),
             signing_keys: self.signing_keys.rows(),
             passkeys: self.passkeys.rows(),
+            links: self.links.rows(),
         };
         pack(&written, &mut bytes);
         out.write_all(&bytes)
@@ -78,6 +84,7 @@ impl Directory {
             device_codes: Table::of(read.device_codes),
             signing_keys: Table::of(read.signing_keys),
             passkeys: Table::of(read.passkeys),
+            links: Table::of(read.links),
             found: Found::default(),
         };
         directory.found = directory.find();
@@ -97,10 +104,11 @@ impl Directory {
             self.device_codes.digest(),
             self.signing_keys.digest(),
         ];
-        // A state without passkeys has the digest that it had before there were any.
+        // A state without passkeys or links has the digest that it had before there were any.
         let passkeys = (!self.passkeys.rows().is_empty()).then(|| self.passkeys.digest());
+        let links = (!self.links.rows().is_empty()).then(|| self.links.digest());
         let then = |digest: Digest, table: Digest| digest.then(&table.0.to_le_bytes());
-        tables.into_iter().chain(passkeys).fold(Digest::of(&bytes), then)
+        tables.into_iter().chain(passkeys).chain(links).fold(Digest::of(&bytes), then)
     }
 
     /// Makes the indexes from the tables.
@@ -134,6 +142,10 @@ impl Directory {
             found.credentials.insert(passkey.credential.0.clone(), *id);
             found.passkeys_of.insert((passkey.account, *id));
         }
+        for (id, link) in self.links.rows() {
+            found.subjects.insert((link.issuer.clone(), link.subject.clone()), *id);
+            found.links_of.insert((link.account, *id));
+        }
         for (kid, key) in self.signing_keys.rows() {
             found.ends.insert((key.trusted_until, End::SigningKey(kid.clone())));
         }
@@ -160,6 +172,29 @@ impl Directory {
         for (id, passkey) in self.passkeys.rows() {
             if self.accounts.get(&passkey.account).is_none_or(|account| account.service) {
                 return Err(format!("passkey {id} of an account that is not there or nobody's"));
+            }
+        }
+        if self.found.subjects.len() != self.links.rows().len() {
+            return Err("two links of one person at a provider".to_owned());
+        }
+        for (id, key) in self.api_keys.rows() {
+            if self.accounts.get(&key.account).is_none() {
+                return Err(format!("API key {id} of an account that is not there"));
+            }
+        }
+        for (id, client) in self.clients.rows() {
+            if client.account.is_some_and(|account| self.accounts.get(&account).is_none()) {
+                return Err(format!("client {id} acts as an account that is not there"));
+            }
+        }
+        let decided = self.device_codes.rows().values().filter_map(|code| code.decided?.ok());
+        let consented = self.codes.rows().values().map(|code| code.account);
+        if consented.chain(decided.map(|(account, _)| account)).any(|id| self.accounts.get(&id).is_none()) {
+            return Err("an account that is not there has consented".to_owned());
+        }
+        for (id, link) in self.links.rows() {
+            if self.accounts.get(&link.account).is_none_or(|account| account.service) {
+                return Err(format!("link {id} to an account that is not there or nobody's"));
             }
         }
         for (hash, code) in self.codes.rows() {

@@ -37,6 +37,12 @@ fn line<T: Wire + PartialEq + std::fmt::Debug>(name: &str, value: &T) -> String 
 
 /// Kinds of commands, events and refusals before there were passkeys.
 const BEFORE_PASSKEYS: (usize, usize, u16) = (26, 20, 29);
+/// The same before there were outside providers, and the highest numbers of commands, events and refusals then.
+const BEFORE_PROVIDERS: (usize, usize) = (31, 25);
+const HIGHEST_BEFORE_PROVIDERS: (u16, u16, u16) = (31, 25, 32);
+/// The same before accounts could be erased.
+const BEFORE_ERASURES: (usize, usize) = (35, 28);
+const HIGHEST_BEFORE_ERASURES: (u16, u16, u16) = (49, 49, 79);
 
 /// What came by in a fixed life: the first of each kind, and the state's digest now and then.
 struct Course {
@@ -50,7 +56,11 @@ struct Course {
 impl Course {
     /// Whether the snapshot at its end speaks of passkeys.
     fn keeps_passkeys(&self) -> bool {
-        self.snapshot.windows(8).any(|window| window == b"passkeys")
+        self.speaks_of(b"passkeys")
+    }
+
+    fn speaks_of(&self, table: &[u8]) -> bool {
+        self.snapshot.windows(table.len()).any(|window| window == table)
     }
 }
 
@@ -106,11 +116,11 @@ fn a_fixed_life_has_the_bytes_and_the_course_it_was_released_with() {
 #[test]
 fn a_life_with_passkeys_has_the_bytes_and_the_course_it_was_released_with() {
     let course = live(Lives::with_passkeys());
-    assert!(course.keeps_passkeys());
+    assert!(course.keeps_passkeys() && !course.speaks_of(b"links"));
     let Course { mut commands, mut replies, mut events, digests, .. } = course;
     assert_eq!(
         (commands.len(), events.len()),
-        (Command::NAMES.len(), What::NAMES.len()),
+        (BEFORE_PROVIDERS.0, BEFORE_PROVIDERS.1),
         "{:?}",
         events.keys()
     );
@@ -124,6 +134,50 @@ fn a_life_with_passkeys_has_the_bytes_and_the_course_it_was_released_with() {
     ];
     check_file("passkeys.txt", &text.concat());
     check_file("passkeys-course-rules-1.txt", &digests);
+}
+
+/// And for what outside providers brought.
+#[test]
+fn a_life_with_providers_has_the_bytes_and_the_course_it_was_released_with() {
+    let course = live(Lives::with_providers());
+    assert!(course.keeps_passkeys() && course.speaks_of(b"links"));
+    let Course { mut commands, mut replies, mut events, digests, .. } = course;
+    assert_eq!((commands.len(), events.len()), (BEFORE_ERASURES.0, BEFORE_ERASURES.1), "{:?}", events.keys());
+    let (command, event, refusal) = HIGHEST_BEFORE_PROVIDERS;
+    commands.retain(|(kind, _), _| *kind > command);
+    replies.retain(|kind, _| *kind > 1_000 + refusal);
+    events.retain(|(kind, _), _| *kind > event);
+    let text = [
+        commands.into_values().collect::<String>(),
+        replies.into_values().collect(),
+        events.into_values().collect(),
+    ];
+    check_file("providers.txt", &text.concat());
+    check_file("providers-course-rules-1.txt", &digests);
+}
+
+/// And for erasures.
+#[test]
+fn a_life_with_erasures_has_the_bytes_and_the_course_it_was_released_with() {
+    let course = live(Lives::with_erasures());
+    let Course { mut commands, mut replies, mut events, digests, .. } = course;
+    assert_eq!(
+        (commands.len(), events.len()),
+        (Command::NAMES.len(), What::NAMES.len()),
+        "{:?}",
+        events.keys()
+    );
+    let (command, event, refusal) = HIGHEST_BEFORE_ERASURES;
+    commands.retain(|(kind, _), _| *kind > command);
+    replies.retain(|kind, _| *kind > 1_000 + refusal);
+    events.retain(|(kind, _), _| *kind > event);
+    let text = [
+        commands.into_values().collect::<String>(),
+        replies.into_values().collect(),
+        events.into_values().collect(),
+    ];
+    check_file("erasures.txt", &text.concat());
+    check_file("erasures-course-rules-1.txt", &digests);
 }
 
 #[test]

@@ -30,26 +30,38 @@ pub(crate) struct Lives {
     now: i64,
     /// They have passkeys. Lives without are as they were released (`golden.rs`).
     passkeys: bool,
+    /// Outside providers send them, too.
+    pub(crate) providers: bool,
+    /// They are erased, too.
+    pub(crate) erasures: bool,
 }
 
 impl Lives {
     pub(crate) fn with_passkeys() -> Lives {
         Lives { passkeys: true, ..Lives::default() }
     }
+
+    pub(crate) fn with_providers() -> Lives {
+        Lives { providers: true, ..Lives::with_passkeys() }
+    }
+
+    pub(crate) fn with_erasures() -> Lives {
+        Lives { erasures: true, ..Lives::with_providers() }
+    }
 }
 
-struct Dice<'a> {
-    random: &'a mut fastrand::Rng,
-    state: &'a Directory,
+pub(crate) struct Dice<'a> {
+    pub(crate) random: &'a mut fastrand::Rng,
+    pub(crate) state: &'a Directory,
     now: i64,
 }
 
 impl Dice<'_> {
-    fn one_of<T: Clone>(&mut self, all: &[T]) -> T {
+    pub(crate) fn one_of<T: Clone>(&mut self, all: &[T]) -> T {
         all[self.random.usize(0..all.len())].clone()
     }
 
-    fn often(&mut self, share: f64) -> bool {
+    pub(crate) fn often(&mut self, share: f64) -> bool {
         self.random.f64() < share
     }
 
@@ -57,11 +69,11 @@ impl Dice<'_> {
         hash(self.random.u8(0..12))
     }
 
-    fn maybe_hash(&mut self) -> Option<Hash> {
+    pub(crate) fn maybe_hash(&mut self) -> Option<Hash> {
         self.often(0.7).then(|| self.hash())
     }
 
-    fn account(&mut self) -> u64 {
+    pub(crate) fn account(&mut self) -> u64 {
         let all: Vec<u64> = self.state.accounts().map(|(id, _)| id).collect();
         if all.is_empty() || self.often(0.05) { 7 } else { self.one_of(&all) }
     }
@@ -81,7 +93,7 @@ impl Dice<'_> {
         self.one_of(&["app", "app", "app", "robot", "nobody"]).to_owned()
     }
 
-    fn roles(&mut self) -> BTreeSet<String> {
+    pub(crate) fn roles(&mut self) -> BTreeSet<String> {
         set(self.one_of(&[&["admin"][..], &["trader"], &["admin", "trader"], &[], &["trader", "ghost"]]))
     }
 
@@ -89,7 +101,7 @@ impl Dice<'_> {
         set(self.one_of(&[&["openid"][..], &["a:read"], &["openid", "a:read", "a:write"], &["b:read"]]))
     }
 
-    fn expires(&mut self) -> i64 {
+    pub(crate) fn expires(&mut self) -> i64 {
         self.now + self.random.i64(-3..120) * SECOND
     }
 
@@ -126,7 +138,7 @@ impl Dice<'_> {
         }
     }
 
-    fn factor(&mut self, account: u64) -> Factor {
+    pub(crate) fn factor(&mut self, account: u64) -> Factor {
         let last =
             self.state.account(account).and_then(|it| it.totp.as_ref()).map_or(0, |totp| totp.last_step);
         match self.random.u32(0..4) {
@@ -194,13 +206,13 @@ impl Dice<'_> {
         .into()
     }
 
-    fn passkey(&mut self, account: u64) -> u64 {
+    pub(crate) fn passkey(&mut self, account: u64) -> u64 {
         let own: Vec<u64> = self.state.passkeys_of(account).map(|(id, _)| id).collect();
         if own.is_empty() || self.often(0.1) { 7 } else { self.one_of(&own) }
     }
 
     /// A counter that mostly goes on.
-    fn counter(&mut self, passkey: u64) -> u32 {
+    pub(crate) fn counter(&mut self, passkey: u64) -> u32 {
         let known = self.state.passkeys().find(|(id, _)| *id == passkey).map_or(0, |(_, it)| it.counter);
         known + self.random.u32(0..3)
     }
@@ -358,7 +370,11 @@ impl Scenario for Lives {
         self.now += wait_nanos;
         let now = self.now;
         let mut dice = Dice { random, state, now };
-        let command = if self.passkeys && dice.often(0.2) {
+        let command = if self.erasures && dice.often(0.02) {
+            dice.erasure()
+        } else if self.providers && dice.often(0.2) {
+            dice.providers()
+        } else if self.passkeys && dice.often(0.2) {
             dice.passkeys()
         } else if dice.often(0.5) {
             dice.people()

@@ -85,12 +85,16 @@ fn problem(trouble: Trouble) -> Problem {
         | Refusal::UnknownSession
         | Refusal::UnknownKey
         | Refusal::UnknownClient
-        | Refusal::UnknownPasskey => &UNKNOWN,
+        | Refusal::UnknownPasskey
+        | Refusal::UnknownLink => &UNKNOWN,
         Refusal::NameTaken
         | Refusal::TotpExists
         | Refusal::NoTotp
         | Refusal::TooMany
-        | Refusal::PasskeyTaken => &CONFLICT,
+        | Refusal::LastAdministrator
+        | Refusal::PasskeyTaken
+        | Refusal::LinkTaken
+        | Refusal::LastCredential => &CONFLICT,
         _ => &REFUSED,
     };
     kind.because(format!("{} (refusal {})", refusal.name(), refusal.code()))
