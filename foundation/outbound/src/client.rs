@@ -4,16 +4,20 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use decalog_gateway::deadline;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use reqwest::Url;
 use reqwest::dns::Resolve;
+use tokio::time::Instant;
 use tower::ServiceExt as _;
 
 use crate::error::OutboundError;
 use crate::guard::{Guard, System, origin};
+use crate::peers::Peers;
 use crate::policy::Policy;
 use crate::transport::{Transport, parse};
+use crate::watch::Watch;
 
 /// What a server answered, whatever its status says.
 #[derive(Clone, Debug)]
@@ -31,7 +35,9 @@ pub struct Answer {
 pub struct Client {
     name: &'static str,
     policy: Arc<Policy>,
+    watch: Arc<dyn Watch>,
     transport: Transport,
+    peers: Arc<Peers>,
     redirects: usize,
 }
 
@@ -59,7 +65,19 @@ impl Client {
     ) -> Result<Self, OutboundError> {
         let policy = Arc::new(policy);
         let transport = Transport::new(name, guard, Arc::clone(&policy), names)?;
-        Ok(Self { name, policy, transport, redirects: 0 })
+        Ok(Self::of(name, policy, Arc::new(()), transport))
+    }
+
+    fn of(name: &'static str, policy: Arc<Policy>, watch: Arc<dyn Watch>, transport: Transport) -> Self {
+        let peers = Peers::new(name, Arc::clone(&policy), Arc::clone(&watch), transport.clone());
+        Self { name, policy, watch, transport, peers: Arc::new(peers), redirects: 0 }
+    }
+
+    /// Tells of its calls. Nothing is known of any peer yet.
+    #[must_use]
+    pub fn watched(self, watch: Arc<dyn Watch>) -> Self {
+        let redirects = self.redirects;
+        Self { redirects, ..Self::of(self.name, self.policy, watch, self.transport) }
     }
 
     /// Follows so many redirects of a GET, one after the other; each hop is checked as if it had been asked for.
@@ -90,12 +108,19 @@ impl Client {
         self.send(request(Method::POST, url, headers, form.into())?).await
     }
 
-    /// Any request with an absolute URL.
+    /// Any request with an absolute URL. It ends within the policy's time and the caller's deadline
+    /// ([`decalog_gateway::deadline`]), whichever comes sooner.
     pub async fn send(&self, request: Request<Bytes>) -> Result<Answer, OutboundError> {
-        let after = self.policy.timeout;
-        let peer = parse(&request.uri().to_string()).map(|url| origin(&url))?;
-        let done = tokio::time::timeout(after, self.follow(request)).await;
-        done.unwrap_or(Err(OutboundError::TimedOut { peer, after }))
+        let began = Instant::now();
+        // Each layer keeps to it, and knows what that says of the peer: nobody cuts them off from here.
+        let outcome = deadline::within(began + self.policy.timeout, self.follow(request)).await;
+        let name = match &outcome {
+            Ok(answer) if answer.status.is_server_error() => "failed",
+            Ok(_) => "answered",
+            Err(error) => error.name(),
+        };
+        self.watch.called(self.name, name, began.elapsed());
+        outcome
     }
 
     async fn follow(&self, mut request: Request<Bytes>) -> Result<Answer, OutboundError> {
@@ -131,11 +156,15 @@ impl Client {
         &self,
         request: Request<Bytes>,
     ) -> Result<(Response<Bytes>, Option<(Url, HeaderMap)>), OutboundError> {
+        let url = parse(&request.uri().to_string())?;
+        // Before it is remembered as a peer, and again when it is asked.
+        self.transport.guard().check(&url)?;
         let follows = self.redirects > 0 && request.method() == Method::GET;
-        let asked =
-            follows.then(|| parse(&request.uri().to_string()).map(|url| (url, request.headers().clone())));
-        let asked = asked.transpose()?;
-        Ok((self.transport.clone().oneshot(request).await?, asked))
+        let headers = follows.then(|| request.headers().clone());
+        let asked = self.peers.at(&origin(&url));
+        asked.peer.paid();
+        let response = asked.service.oneshot(request).await?;
+        Ok((response, headers.map(|headers| (url, headers))))
     }
 }
 

@@ -52,6 +52,28 @@ pub enum OutboundError {
         /// How long it was waited for.
         after: Duration,
     },
+    /// The caller has no more time. What was sent may have been served.
+    #[error("no time is left to ask {peer}")]
+    NoTime {
+        /// Whom.
+        peer: String,
+    },
+    /// The peer is left alone because it failed again and again. Nothing was sent.
+    #[error("{peer} failed again and again and is left alone: ask again in {} s", wait.as_secs() + 1)]
+    Paused {
+        /// Who.
+        peer: String,
+        /// When it is tried again.
+        wait: Duration,
+    },
+    /// As many calls as may are on their way, and as many as may wait. Nothing was sent.
+    #[error("{peer} has {concurrency} calls to answer and a full queue: ask again later")]
+    Busy {
+        /// Who.
+        peer: String,
+        /// How many it may have at a time.
+        concurrency: usize,
+    },
     /// The answer is larger than it may be.
     #[error("{peer} answered with more than {limit} bytes")]
     TooLarge {
@@ -68,6 +90,39 @@ pub enum OutboundError {
         /// How many were followed.
         followed: usize,
     },
+}
+
+impl OutboundError {
+    /// A name for each kind, of a few fixed ones: for a metric.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Client { .. } => "no_client",
+            Self::Url { .. } => "refused_url",
+            Self::Forbidden(_) => "forbidden_address",
+            Self::Unreachable { .. } => "unreachable",
+            Self::Broken { .. } => "broken",
+            Self::TimedOut { .. } => "timed_out",
+            Self::NoTime { .. } => "no_time",
+            Self::Paused { .. } => "paused",
+            Self::Busy { .. } => "busy",
+            Self::TooLarge { .. } => "too_large",
+            Self::Redirects { .. } => "redirects",
+        }
+    }
+
+    /// Is it certain that the peer has not seen the request?
+    pub fn is_unsent(&self) -> bool {
+        use OutboundError as E;
+        matches!(
+            self,
+            E::Client { .. }
+                | E::Url { .. }
+                | E::Forbidden(_)
+                | E::Unreachable { .. }
+                | E::Paused { .. }
+                | E::Busy { .. }
+        )
+    }
 }
 
 /// What went wrong on the way, of all that the HTTP client wraps around it.

@@ -1,4 +1,4 @@
-//! Calls to other servers: where they may go, how long they wait, and what they may answer.
+//! Calls to other servers: where they may go, how long they wait, what they may answer, and when they are tried again.
 //!
 //! A [`Client`] is made for one purpose, with a [`Guard`] that says where its calls may go and a [`Policy`] that bounds
 //! them:
@@ -14,6 +14,9 @@
 //! # }
 //! ```
 //!
+//! A peer that is slow, broken or gone is met by the layers of [`resilience`]: time-outs within the caller's deadline, a bulkhead,
+//! retries within a budget, a circuit breaker, hedged reads.
+//!
 //! # Server-side request forgery
 //!
 //! A URL that somebody else chose must not make this server ask what only it can reach: the metadata service of its
@@ -27,11 +30,15 @@ mod address;
 mod client;
 mod error;
 mod guard;
+mod peers;
 mod policy;
+pub mod resilience;
 pub mod sabotage;
 mod transport;
+mod watch;
 
 pub use client::{Answer, Client};
 pub use error::OutboundError;
 pub use guard::{Allowed, Forbidden, Guard, NothingAllowed};
-pub use policy::Policy;
+pub use policy::{Hedge, Policy};
+pub use watch::{Kind, Watch};

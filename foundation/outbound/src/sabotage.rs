@@ -12,6 +12,12 @@ pub enum Sabotage {
     AddressUnchecked,
     /// An answer may be as large as it likes.
     BodyUnbounded,
+    /// However often a peer fails, its circuit stays closed.
+    BreakerStuck,
+    /// Every failure is tried again, whatever the budget says.
+    RetryUnbounded,
+    /// What is left to the caller is not looked at.
+    DeadlineForgotten,
 }
 
 #[cfg(feature = "sabotage")]

@@ -83,6 +83,10 @@ impl Service<Request<Bytes>> for Transport {
 }
 
 impl Transport {
+    pub(crate) fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
     async fn attempt(&self, request: Request<Bytes>) -> Result<Response<Bytes>, OutboundError> {
         let (parts, body) = request.into_parts();
         let url = parse(&parts.uri.to_string())?;

@@ -32,4 +32,19 @@ mod taken_out {
     fn body() {
         fails_without(Sabotage::BodyUnbounded, crate::guard::an_answer_has_no_more_bytes_than_it_may);
     }
+
+    #[test]
+    fn breaker() {
+        fails_without(Sabotage::BreakerStuck, crate::resilience::the_breaker_opens_probes_and_closes_again);
+    }
+
+    #[test]
+    fn budget() {
+        fails_without(Sabotage::RetryUnbounded, crate::resilience::retries_stay_within_their_budget);
+    }
+
+    #[test]
+    fn deadline() {
+        fails_without(Sabotage::DeadlineForgotten, crate::resilience::nothing_outlives_the_callers_deadline);
+    }
 }
