@@ -263,7 +263,7 @@ async fn serve(config: &Config, doors: Doors, open: Open<'_>, exchange: &Exchang
         tokio::spawn(operators.serve(operators_router, stopped.clone())),
         tokio::spawn(accept(fix, fix_tls, exchange.gateway(), stopped)),
     ];
-    let scheme = if config.http.tls.is_on() { "https" } else { "http" };
+    let scheme = if config.http.is_secure() { "https" } else { "http" };
     let data = config.server.data.display();
     say(&format!(
         "decalog: serving FIX on {fix_at}, HTTP on {scheme}://{http_at}, metrics on http://{operators_at}/metrics, data in {data}"

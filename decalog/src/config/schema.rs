@@ -113,6 +113,7 @@ pub(crate) struct Http {
     pub(crate) proxies: Vec<Network>,
     pub(crate) client_address: ClientAddress,
     pub(crate) tls: Tls,
+    pub(crate) acme: Acme,
     pub(crate) limits: Limits,
 }
 
@@ -135,6 +136,7 @@ impl Default for Http {
             proxies: Vec::new(),
             client_address: ClientAddress::default(),
             tls: Tls::default(),
+            acme: Acme::default(),
             limits: Limits::default(),
         }
     }
@@ -162,6 +164,16 @@ pub(crate) struct Tls {
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
     pub(crate) client_authorities: PathBuf,
+}
+
+/// `[http.acme]`: an authority that issues the certificate; with no directory, none is asked.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Acme {
+    pub(crate) directory: String,
+    pub(crate) names: Vec<String>,
+    pub(crate) contacts: Vec<String>,
+    pub(crate) agree_to_terms: bool,
 }
 
 /// `[http.limits]`: how often one address and one account may ask.
@@ -268,6 +280,20 @@ impl Tls {
     /// Is there a certificate?
     pub(crate) fn is_on(&self) -> bool {
         !self.certificate.as_os_str().is_empty()
+    }
+}
+
+impl Acme {
+    /// Is there an authority?
+    pub(crate) fn is_on(&self) -> bool {
+        !self.directory.is_empty()
+    }
+}
+
+impl Http {
+    /// Does it speak TLS?
+    pub(crate) fn is_secure(&self) -> bool {
+        self.tls.is_on() || self.acme.is_on()
     }
 }
 
