@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::schema::{Config, Http, Instrument, Seal, Tls, Unit};
+use super::schema::{Config, Http, Instrument, Resilience, Seal, Tls, Unit};
 
 /// A refusal: the key's path (places in lists count from 1) and the reason.
 type Refused = (Vec<String>, String);
@@ -22,6 +22,7 @@ pub(super) fn check(config: &Config) -> Result<(), Refused> {
         }
     }
     check_http(&config.http)?;
+    check_resilience(&config.resilience)?;
     check_tls(&["exchange", "fix", "tls"], &config.exchange.fix.tls)?;
     check_seal(&config.server.seal)?;
     let issuer = &config.identity.issuer;
@@ -70,6 +71,20 @@ fn check_tls(section: &[&str], tls: &Tls) -> Result<(), Refused> {
         return Err((at("certificate"), "is missing: clients show certificates over TLS only".to_owned()));
     }
     Ok(())
+}
+
+fn check_resilience(resilience: &Resilience) -> Result<(), Refused> {
+    let at_most = |key: &str, value: u32, other: &str, bound: u32| {
+        let reason = format!("must be at most resilience.{other}, which is {bound}");
+        if value > bound { Err((path(["resilience", key]), reason)) } else { Ok(()) }
+    };
+    let whole = resilience.timeout_milliseconds.get();
+    let attempt = resilience.attempt_timeout_milliseconds.get();
+    at_most("attempt_timeout_milliseconds", attempt, "timeout_milliseconds", whole)?;
+    let connect = resilience.connect_timeout_milliseconds.get();
+    at_most("connect_timeout_milliseconds", connect, "attempt_timeout_milliseconds", attempt)?;
+    let (backoff, most) = (resilience.backoff_milliseconds.get(), resilience.backoff_max_milliseconds.get());
+    at_most("backoff_milliseconds", backoff, "backoff_max_milliseconds", most)
 }
 
 fn check_seal(seal: &Seal) -> Result<(), Refused> {
