@@ -19,8 +19,10 @@ use decalog_log::{EmbeddedLog, Log};
 use decalog_runtime::store::FolderStore;
 use decalog_runtime::{Meter, OnFatal};
 use decalog_seal::KeyRing;
+use decalog_telemetry::calls::Calls;
 use decalog_telemetry::http::Requests;
 use decalog_telemetry::partitions::{Bounds, Partitions};
+use decalog_telemetry::traces::Calling;
 use decalog_telemetry::{Metrics, disk};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
@@ -30,7 +32,7 @@ use crate::config::{self, Config, Loaded};
 use crate::failure::{Failure, fatal_code};
 use crate::front::{self, Parts, seconds};
 use crate::status::Status;
-use crate::{demo, identity, open_files, sealing, telemetry};
+use crate::{demo, identity, open_files, outbound, sealing, telemetry};
 
 /// How long to wait when the system refuses a connection (no file descriptors, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -62,10 +64,15 @@ pub(crate) fn run(request: &Request) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|source| Failure::Process { action: "start the asynchronous runtime", source })?;
-    // Dropped last: what is left to send goes out at the end.
-    let _traces = telemetry::init(&config.telemetry, runtime.handle())?;
-    open_files::raise(&config);
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
+    let calling = Calling {
+        guard: outbound::guard(&config.outbound),
+        policy: outbound::policy(&config.resilience),
+        watch: Arc::new(Calls::new(&metrics)),
+    };
+    // Dropped last: what is left to send goes out at the end.
+    let _traces = telemetry::init(&config.telemetry, calling, runtime.handle())?;
+    open_files::raise(&config);
     let requests = Arc::new(Requests::new(&metrics));
     let doors = runtime.block_on(Doors::bind(&config, &metrics, Arc::clone(&requests)))?;
     make_data(&config.server.data)?;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::value::{Decimal, LoginName, Name, Network, Origin, PasswordHash, TimeOfDay, Whole};
+use super::value::{Allowed, Decimal, LoginName, Name, Network, Origin, PasswordHash, TimeOfDay, Whole};
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -17,6 +17,8 @@ pub(crate) struct Config {
     pub(crate) server: Server,
     pub(crate) telemetry: Telemetry,
     pub(crate) http: Http,
+    pub(crate) outbound: Outbound,
+    pub(crate) resilience: Resilience,
     pub(crate) identity: Identity,
     pub(crate) exchange: Exchange,
 }
@@ -184,6 +186,57 @@ pub(crate) struct Limits {
     pub(crate) address_per_minute: Whole<0, 100_000_000, 12_000>,
     pub(crate) account_per_minute: Whole<0, 100_000_000, 6_000>,
     pub(crate) sign_in_per_minute: Whole<0, 100_000_000, 120>,
+}
+
+/// `[outbound]`: where calls to other servers may go.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Outbound {
+    pub(crate) allow: Vec<Allowed>,
+    pub(crate) plain_http: bool,
+}
+
+/// `[resilience]`: how calls to other servers are made.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Resilience {
+    pub(crate) connect_timeout_milliseconds: Whole<10, 60_000, 2_000>,
+    pub(crate) attempt_timeout_milliseconds: Whole<10, 600_000, 5_000>,
+    pub(crate) timeout_milliseconds: Whole<10, 600_000, 15_000>,
+    pub(crate) concurrency: Whole<1, 65_536, 64>,
+    pub(crate) queue: Whole<0, 65_536, 256>,
+    pub(crate) retries: Whole<0, 10, 3>,
+    pub(crate) backoff_milliseconds: Whole<1, 60_000, 100>,
+    pub(crate) backoff_max_milliseconds: Whole<1, 60_000, 5_000>,
+    pub(crate) retry_percent: Whole<0, 1_000, 10>,
+    pub(crate) retries_per_second: Whole<0, 1_000, 1>,
+    pub(crate) breaker_failures: Whole<1, 1_000, 5>,
+    pub(crate) breaker_seconds: Whole<1, 3_600, 60>,
+    pub(crate) breaker_probes: Whole<1, 100, 1>,
+    pub(crate) hedge: bool,
+    pub(crate) hedge_milliseconds: Whole<0, 60_000, 0>,
+}
+
+impl Default for Resilience {
+    fn default() -> Self {
+        Self {
+            connect_timeout_milliseconds: Whole::default(),
+            attempt_timeout_milliseconds: Whole::default(),
+            timeout_milliseconds: Whole::default(),
+            concurrency: Whole::default(),
+            queue: Whole::default(),
+            retries: Whole::default(),
+            backoff_milliseconds: Whole::default(),
+            backoff_max_milliseconds: Whole::default(),
+            retry_percent: Whole::default(),
+            retries_per_second: Whole::default(),
+            breaker_failures: Whole::default(),
+            breaker_seconds: Whole::default(),
+            breaker_probes: Whole::default(),
+            hedge: true,
+            hedge_milliseconds: Whole::default(),
+        }
+    }
 }
 
 /// `[identity]`: accounts, sessions and tokens.

@@ -223,6 +223,13 @@ checked_text! {
     }
 }
 
+checked_text! {
+    /// A network, an address or a host that calls may reach.
+    Allowed, |text| {
+        text.parse::<decalog_outbound::Allowed>().map(drop).map_err(|refusal| refusal.to_string())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
