@@ -24,6 +24,7 @@
 
 pub mod access;
 pub mod client;
+pub mod deadline;
 pub mod health;
 pub mod layers;
 pub mod limit;

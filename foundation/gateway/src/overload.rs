@@ -6,14 +6,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
+use tokio::time::Instant;
 
-use crate::problem;
+use crate::{deadline, problem};
 
 const WAIT: Duration = Duration::from_secs(1);
 
@@ -47,10 +48,6 @@ impl Load {
     }
 }
 
-/// When the answer is no longer wanted: a request extension, for whatever is asked on the request's behalf.
-#[derive(Clone, Copy, Debug)]
-pub struct Deadline(pub Instant);
-
 /// One system's share.
 pub struct Bulkhead {
     /// The system, for the refusal.
@@ -61,7 +58,7 @@ pub struct Bulkhead {
     pub most: usize,
     /// What goes first.
     pub priority: Priority,
-    /// An answer must have begun within.
+    /// An answer must have begun within; what is asked on its behalf is told so ([`deadline::current`]).
     pub deadline: Duration,
 }
 
@@ -104,14 +101,14 @@ impl Inner {
     }
 }
 
-async fn pass(State(inner): State<Arc<Inner>>, mut request: Request, next: Next) -> Response {
+async fn pass(State(inner): State<Arc<Inner>>, request: Request, next: Next) -> Response {
     let Bulkhead { system, deadline, .. } = inner.bulkhead;
     let Some(_place) = inner.enter() else {
         let detail = format!("{system} has as many requests as it can take: try again later");
         return problem::OVERLOADED.because(detail).retry_after(WAIT).into_response();
     };
-    request.extensions_mut().insert(Deadline(Instant::now() + deadline));
-    match tokio::time::timeout(deadline, next.run(request)).await {
+    let end = Instant::now() + deadline;
+    match tokio::time::timeout_at(end, deadline::within(end, next.run(request))).await {
         Ok(response) => response,
         Err(_) => {
             let detail = format!("{system} had no answer in time");

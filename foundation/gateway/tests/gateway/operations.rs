@@ -7,10 +7,12 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request};
 use decalog_gateway::access::Access;
+use decalog_gateway::deadline;
 use decalog_gateway::health::Health;
 use decalog_gateway::overload::{Bulkhead, Load, Priority};
 use decalog_gateway::route::{Gate, Routes, front};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tower::ServiceExt as _;
 
 use crate::desk::{SOON, run};
@@ -123,5 +125,22 @@ fn an_answer_that_does_not_come_in_time_is_given_up() {
         assert!(status == 503 && body.contains("deadline-exceeded"), "{body}");
         // Its place is free again.
         assert_eq!(flood(&door, "/slow", 4).await, 0);
+    });
+}
+
+#[test]
+fn a_handler_is_told_when_its_answer_is_no_longer_wanted() {
+    run(async {
+        let told = async || match deadline::current() {
+            Some(end) => end.saturating_duration_since(Instant::now()).as_secs().to_string(),
+            None => "nothing".to_owned(),
+        };
+        let routes = Routes::<()>::new().route(Method::GET, "/told", Access::Public, told);
+        let (load, deadline) = (Load::new(10), Duration::from_secs(1_000));
+        let bulkhead = Bulkhead { system: "told", load, most: 1, priority: Priority::Ordinary, deadline };
+        let door = front([bulkhead.around(routes.guarded((), &Gate::closed()))]);
+        let (_, body) = ask(&door, "GET /told").await;
+        let left: u64 = body.parse().expect(&body);
+        assert!((900..=1_000).contains(&left), "{left} seconds are left");
     });
 }
