@@ -94,6 +94,19 @@ pub(crate) enum Failure {
     /// The accounts do not start.
     #[error(transparent)]
     Identity(#[from] decalog_identity::api::service::Failure),
+    /// An outside provider's client secret cannot be had.
+    #[error("identity.providers {provider}: the client secret in {place} cannot be read: {reason}")]
+    ProviderSecret {
+        /// The provider's name.
+        provider: String,
+        /// Where it should be.
+        place: String,
+        /// Why not.
+        reason: String,
+    },
+    /// No calls to other servers can be made.
+    #[error(transparent)]
+    Outbound(#[from] decalog_outbound::OutboundError),
     /// The process's own machinery (threads, signals).
     #[error("cannot {action}: {source}")]
     Process {
@@ -126,6 +139,8 @@ impl Failure {
             Self::Exchange(_) => "E-UNIT",
             Self::Identity(decalog_identity::api::service::Failure::Start(error)) => start_code(error),
             Self::Identity(_) => "E-IDENTITY",
+            Self::ProviderSecret { .. } => "E-PROVIDER-SECRET",
+            Self::Outbound(_) => "E-OUTBOUND",
             Self::Process { .. } => "E-PROCESS",
         }
     }

@@ -9,6 +9,7 @@ mod demo;
 mod failure;
 mod front;
 mod identity;
+mod providers;
 mod sealing;
 mod serve;
 mod status;

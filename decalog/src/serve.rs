@@ -30,7 +30,7 @@ use crate::config::{self, Config, Loaded};
 use crate::failure::{Failure, fatal_code};
 use crate::front::{self, Parts, seconds};
 use crate::status::Status;
-use crate::{demo, identity, sealing, telemetry};
+use crate::{demo, identity, providers, sealing, telemetry};
 
 /// How long to wait when the system refuses a connection (no file descriptors, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -78,9 +78,10 @@ pub(crate) fn run(request: &Request) -> Result<(), Failure> {
     let (exchange, identity, first) = {
         // Market data and tokens follow the events on this runtime.
         let _inside = runtime.enter();
-        let meter = partitions.meter("identity");
+        let (meter, fetch) = (partitions.meter("identity"), providers::fetch(&config)?);
         let (identity, first) =
-            identity::start(&config, doors.http.1, Arc::clone(&log), keys.clone(), meter, on_fatal())?;
+            identity::start(&config, doors.http.1, Arc::clone(&log), keys.clone(), meter, on_fatal(), fetch)?;
+        providers::show(&metrics, &identity);
         let (meter, logons) = (partitions.meter("exchange"), identity.logons());
         (Exchange::start(plan(&config, Arc::clone(&log), keys, logons, meter))?, identity, first)
     };

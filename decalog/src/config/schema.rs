@@ -8,7 +8,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::value::{Decimal, LoginName, Name, Network, Origin, PasswordHash, TimeOfDay, Whole};
+use super::value::{
+    Decimal, Domain, LoginName, Name, Network, Origin, PasswordHash, Reachable, ScopeName, Secret, Slug,
+    TimeOfDay, Whole,
+};
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -17,6 +20,7 @@ pub(crate) struct Config {
     pub(crate) server: Server,
     pub(crate) telemetry: Telemetry,
     pub(crate) http: Http,
+    pub(crate) outbound: Outbound,
     pub(crate) identity: Identity,
     pub(crate) exchange: Exchange,
 }
@@ -174,6 +178,14 @@ pub(crate) struct Limits {
     pub(crate) sign_in_per_minute: Whole<0, 100_000_000, 120>,
 }
 
+/// `[outbound]`: calls to other servers.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Outbound {
+    pub(crate) allow: Vec<Reachable>,
+    pub(crate) plain_http: bool,
+}
+
 /// `[identity]`: accounts, sessions and tokens.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -187,6 +199,7 @@ pub(crate) struct Identity {
     pub(crate) password_checks: Whole<1, 64, 1>,
     pub(crate) password_queue: Whole<1, 4_096, 64>,
     pub(crate) accounts: Vec<Login>,
+    pub(crate) providers: Vec<Provider>,
 }
 
 /// `[[identity.accounts]]`: an account that is opened when nobody has its name.
@@ -197,6 +210,56 @@ pub(crate) struct Login {
     pub(crate) password_hash: PasswordHash,
     #[serde(default = "ordinary_roles")]
     pub(crate) roles: Vec<Role>,
+}
+
+/// `[[identity.providers]]`: an outside OpenID Connect provider through which people sign in.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Provider {
+    pub(crate) name: Slug,
+    pub(crate) label: String,
+    pub(crate) issuer: String,
+    pub(crate) client_id: String,
+    #[serde(default)]
+    pub(crate) client_secret: Secret,
+    #[serde(default)]
+    pub(crate) client_secret_file: PathBuf,
+    #[serde(default)]
+    pub(crate) client_secret_environment: String,
+    #[serde(default = "ordinary_scopes")]
+    pub(crate) scopes: Vec<ScopeName>,
+    #[serde(default)]
+    pub(crate) accounts: Accounts,
+    #[serde(default)]
+    pub(crate) email_domains: Vec<Domain>,
+    #[serde(default)]
+    pub(crate) second_factor: SecondFactor,
+}
+
+fn ordinary_scopes() -> Vec<ScopeName> {
+    ["openid", "profile", "email"].iter().map(|name| name.parse().expect("a scope")).collect()
+}
+
+/// Whom a provider lets in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Accounts {
+    /// Who linked their account.
+    #[default]
+    Linked,
+    /// Strangers too.
+    Open,
+}
+
+/// What an account with a second factor needs beside a provider's word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum SecondFactor {
+    /// Its second factor.
+    #[default]
+    Ask,
+    /// Nothing.
+    Trusted,
 }
 
 fn ordinary_roles() -> Vec<Role> {
