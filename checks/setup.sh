@@ -47,6 +47,7 @@ python)
 	;;
 bench)
 	need_debian "the FIX peer in bench/fix" g++ make libquickfix-dev
+	need_debian "the HTTP measurements of bench/" wrk nginx-light
 	;;
 *)
 	echo "usage: checks/setup.sh rust|python|bench" >&2

@@ -4,8 +4,10 @@
 //! Each area measures its own claims; this file only chooses, prints and keeps.
 
 mod clients;
+mod cores;
 mod engine;
 mod fix;
+mod front;
 mod jitter;
 mod log;
 mod machine;
@@ -13,6 +15,7 @@ mod report;
 mod restart;
 mod runtime;
 mod sample;
+mod server;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -63,6 +66,8 @@ enum Area {
     Engine,
     /// Order to acknowledgement over loopback, against QuickFIX C++.
     Fix,
+    /// The gateway's layers, TLS, WebSockets, token and password checks.
+    Front,
     /// Replay of a log, and restoring a snapshot.
     Restart,
 }
@@ -100,6 +105,7 @@ const MEASUREMENTS: &[Measurement] = &[
     (Area::Runtime, "runtime", runtime::measure),
     (Area::Engine, "engine", engine::measure),
     (Area::Fix, "fix", fix::measure),
+    (Area::Front, "front", front::measure),
     (Area::Restart, "restart", restart::measure),
 ];
 

@@ -39,6 +39,10 @@ pub(crate) enum Unit {
     PerSecond,
     /// A duration.
     Seconds,
+    /// A short duration.
+    Microseconds,
+    /// A size.
+    Bytes,
 }
 
 impl Unit {
@@ -48,6 +52,8 @@ impl Unit {
             Self::Ratio => format!("{value:.2} ×"),
             Self::PerSecond => per_second(value),
             Self::Seconds => format!("{value:.2} s"),
+            Self::Microseconds => format!("{value:.2} µs"),
+            Self::Bytes => format!("{value:.0} B"),
         }
     }
 }

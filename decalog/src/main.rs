@@ -9,6 +9,7 @@ mod demo;
 mod failure;
 mod front;
 mod identity;
+mod open_files;
 mod providers;
 mod sealing;
 mod serve;

@@ -30,7 +30,7 @@ use crate::config::{self, Config, Loaded};
 use crate::failure::{Failure, fatal_code};
 use crate::front::{self, Parts, seconds};
 use crate::status::Status;
-use crate::{demo, identity, providers, sealing, telemetry};
+use crate::{demo, identity, open_files, providers, sealing, telemetry};
 
 /// How long to wait when the system refuses a connection (no file descriptors, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -59,12 +59,12 @@ pub(crate) fn run(request: &Request) -> Result<(), Failure> {
         (false, false) => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|source| Failure::Process { action: "start the asynchronous runtime", source })?;
     // Dropped last: what is left to send goes out at the end.
     let _traces = telemetry::init(&config.telemetry, runtime.handle())?;
+    open_files::raise(&config);
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
     let requests = Arc::new(Requests::new(&metrics));
     let doors = runtime.block_on(Doors::bind(&config, &metrics, Arc::clone(&requests)))?;

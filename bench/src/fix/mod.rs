@@ -1,19 +1,19 @@
 //! The FIX claim: order to acknowledgement over loopback, open-loop, the same client against the product and against
 //! a QuickFIX C++ acceptor. The product logs, matches and publishes each order, the peer only stores its messages.
 
-mod cores;
 mod open_loop;
 mod server;
-mod wire;
+pub(crate) mod wire;
 
 use std::time::Duration;
 
 use crate::Plan;
+use crate::cores::Cores;
 use crate::report::{Claim, Target};
 use crate::sample::{Rounds, Summary, median};
-use cores::Cores;
+use crate::server::Decalog;
 use open_loop::{Identity, Load, Seen};
-use server::{Decalog, QuickFix, Way};
+use server::{QuickFix, Way};
 
 /// Orders per second at which the claim must hold.
 const RATES: [u32; 3] = [1_000, 2_000, 5_000];
@@ -94,7 +94,7 @@ impl Bench<'_> {
 
     fn decalog(&self, load: Load, way: Way) -> anyhow::Result<Seen> {
         self.cores.for_server()?;
-        let server = self.decalog.start(self.plan.scratch()?, way, &self.identity)?;
+        let server = server::start(&self.decalog, self.plan.scratch()?, way, &self.identity)?;
         self.cores.for_client()?;
         open_loop::run(server.address, &self.identity, load)
     }

@@ -1,34 +1,15 @@
-//! Starts and stops the two servers of the FIX measurement, each in a fresh directory on the measured disk.
+//! The two servers of the FIX measurement: the product as users configure it, and the peer.
 
 use std::io::{BufRead as _, BufReader};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
 use anyhow::Context as _;
 use tempfile::TempDir;
 
 use super::open_loop::Identity;
-
-/// How long a server may take to listen.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A running server; killed and its directory removed when dropped.
-pub(crate) struct Server {
-    child: Child,
-    /// Where it listens for FIX.
-    pub(crate) address: SocketAddr,
-    _directory: TempDir,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself, which the client has noticed by then.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use crate::server::{Decalog, Server, free_address};
 
 /// The QuickFIX C++ peer of `bench/fix`, built if it is not.
 pub(crate) struct QuickFix(PathBuf);
@@ -53,7 +34,7 @@ impl QuickFix {
             .spawn()
             .with_context(|| format!("cannot start {}", self.0.display()))?;
         let output = child.stdout.take().context("its output is piped")?;
-        let server = Server { child, address, _directory: directory };
+        let server = Server::new(child, address, directory);
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line)?;
         anyhow::ensure!(line.trim() == "ready", "the QuickFIX peer did not start: {line}");
@@ -70,35 +51,16 @@ pub(crate) struct Way {
     pub(crate) sleeps: bool,
 }
 
-/// The product's own binary, as `make build` leaves it.
-pub(crate) struct Decalog(PathBuf);
-
-impl Decalog {
-    /// The binary beside this one.
-    pub(crate) fn find() -> anyhow::Result<Self> {
-        let beside = std::env::current_exe()?.with_file_name("decalog");
-        anyhow::ensure!(beside.is_file(), "{} is not built: run `make build`", beside.display());
-        Ok(Self(beside))
-    }
-
-    /// Starts it on an empty data directory, with one instrument and one session.
-    pub(crate) fn start(&self, directory: TempDir, way: Way, identity: &Identity) -> anyhow::Result<Server> {
-        let address = free_address()?;
-        let file = directory.path().join("decalog.toml");
-        std::fs::write(&file, configuration(address, free_address()?, way, identity))?;
-        let mut child = Command::new(&self.0)
-            .args(["serve", "--config"])
-            .arg(&file)
-            .arg("--data")
-            .arg(directory.path().join("data"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .with_context(|| format!("cannot start {}", self.0.display()))?;
-        let listening = wait_for(&mut child, address);
-        let server = Server { child, address, _directory: directory };
-        listening.map(|()| server)
-    }
+/// Starts the product with one instrument and one session.
+pub(crate) fn start(
+    decalog: &Decalog,
+    directory: TempDir,
+    way: Way,
+    identity: &Identity,
+) -> anyhow::Result<Server> {
+    let address = free_address()?;
+    let configuration = configuration(address, free_address()?, way, identity);
+    decalog.start(directory, &configuration, address)
 }
 
 fn configuration(fix: SocketAddr, http: SocketAddr, way: Way, identity: &Identity) -> String {
@@ -127,22 +89,4 @@ accounts = [{{ name = "{account}" }}]
 sessions = [{{ comp_id = "{sender}", account = "{account}", reset_on_logon = true }}]
 "#
     )
-}
-
-/// An address nobody listens on, as far as anybody can know.
-fn free_address() -> anyhow::Result<SocketAddr> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
-}
-
-/// Waits until somebody listens there, or the child has ended.
-fn wait_for(child: &mut Child, address: SocketAddr) -> anyhow::Result<()> {
-    let give_up = Instant::now() + PATIENCE;
-    while TcpStream::connect(address).is_err() {
-        if let Some(status) = child.try_wait()? {
-            anyhow::bail!("the server ended before it listened: {status}");
-        }
-        anyhow::ensure!(Instant::now() < give_up, "the server does not listen on {address}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    Ok(())
 }

@@ -49,7 +49,6 @@ pub(super) fn setup() -> Result<Vec<Command>, TooLong> {
         their_comp_id: "BENCH".to_owned(),
         accounts: vec![account],
         username: None,
-        password_hash: None,
         heartbeat_max_s: 3_600,
         sending_time_tolerance_s: None,
         reset_on_logon: true,

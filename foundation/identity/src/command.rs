@@ -3,6 +3,7 @@
 //! Who asks stands in the record's header ([`decalog_runtime::Origin::principal`]); whether they may is checked at the
 //! edge. Moments are nanoseconds since 1970; hashes are SHA-256 of random secrets that only their holder knows.
 
+mod erasure;
 mod passkey;
 mod provider;
 
@@ -11,6 +12,7 @@ use std::collections::BTreeSet;
 use decalog_runtime::{DecodeError, Wire, pack, unpack};
 use serde::{Deserialize, Serialize};
 
+pub use erasure::EraseAccount;
 pub use passkey::{AddPasskey, LogOnWithPasskey, RemovePasskey, RenamePasskey, UsePasskey};
 pub use provider::{LinkProvider, LogOnWithProvider, OpenWithProvider, SecondFactor, UnlinkProvider};
 
@@ -91,6 +93,8 @@ kinds! {
         42 "log-on-with-provider" LogOnWithProvider,
         /// Open an account for somebody whom an outside provider sent.
         43 "open-with-provider" OpenWithProvider,
+        /// Forget an account and everything that is of it.
+        50 "erase-account" EraseAccount,
     }
 }
 
@@ -535,6 +539,8 @@ refusals! {
     61 UnknownLink "unknown-link",
     /// Without it nobody could sign in to the account any more.
     62 LastCredential "last-credential",
+    /// Nobody else could administer accounts any more.
+    80 LastAdministrator "last-administrator",
 }
 
 impl From<Refusal> for u16 {

@@ -100,6 +100,8 @@ kinds! {
         41 "provider-unlinked" ProviderUnlinked,
         /// An outside provider said who is there, and a session begins.
         42 "provider-used" ProviderUsed,
+        /// An account was forgotten, with everything that was of it.
+        50 "account-erased" AccountErased,
     }
 }
 
@@ -282,6 +284,8 @@ payloads! {
         /// The counter that was shown.
         shown: u32,
     }
+    /// An account was forgotten, with everything that was of it.
+    AccountErased {}
     /// Somebody at an outside provider may sign in to an account.
     ProviderLinked {
         /// The link's id.

@@ -11,14 +11,13 @@
 //! - [`command`], [`event`]: what can be asked, and what is told.
 //! - [`state`]: the machine, [`state::Directory`]: a file for each noun.
 //! - [`projection`]: who may what at this moment, and the audit trail, fed by events.
-//! - [`password`], [`bulkhead`]: argon2id, and a bound on how much of it runs at once.
+//! - [`password`], [`workers`]: argon2id, and the threads that run it.
 //! - [`api`]: the running service, OAuth 2.1 and OpenID Connect, and the accounts' own routes.
 //! - [`engine`]: token signatures, one-time passwords, passkeys, PKCE, and how long a lock-out lasts.
 
 #![forbid(unsafe_code)]
 
 pub mod api;
-pub mod bulkhead;
 pub mod command;
 pub mod engine;
 pub mod event;
@@ -28,3 +27,4 @@ pub mod sabotage;
 pub mod state;
 pub mod value;
 mod wire;
+pub mod workers;

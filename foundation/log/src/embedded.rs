@@ -16,6 +16,8 @@ use crate::{
 
 /// How often the chore thread looks whether space has returned.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// How often it looks whether the active segment has grown old: an eighth of the age, within these.
+const AGE_LOOKS: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(60)];
 
 /// A log in a directory of this machine.
 ///
@@ -121,8 +123,10 @@ fn sync_thread(core: &Core, stop: &AtomicBool) {
     }
 }
 
-/// Prepares, indexes and drops segments when there is reason to, and looks for space while there is none.
+/// Prepares, indexes and drops segments when there is reason to, and looks for space while there is none, and now and
+/// then for age.
 fn chore_thread(core: &Core, stop: &AtomicBool) {
+    let by_age = core.options.finish_after.map(|after| (after / 8).clamp(AGE_LOOKS[0], AGE_LOOKS[1]));
     let mut look_again = None;
     let mut state = core.state();
     while !stop.load(Ordering::Relaxed) && state.failed.is_none() {
@@ -143,7 +147,11 @@ fn chore_thread(core: &Core, stop: &AtomicBool) {
             continue;
         }
         // Whoever wakes this thread meanwhile does not put the look off.
-        look_again = state.full.then(|| look_again.unwrap_or_else(|| Instant::now() + LOOK_AGAIN));
+        let pace = [state.full.then_some(LOOK_AGAIN), by_age].into_iter().flatten().min();
+        look_again = pace.map(|pace| {
+            let latest = Instant::now() + pace;
+            look_again.map_or(latest, |look: Instant| look.min(latest))
+        });
         let wait = look_again.map_or(Duration::MAX, |look| look.saturating_duration_since(Instant::now()));
         state.chores_sleep = true;
         let (woken, _) = core.chores.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner);

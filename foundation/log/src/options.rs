@@ -23,6 +23,9 @@ pub struct Options {
     pub os_sync_millis: u32,
     /// After this many milliseconds without an append the last group is marked as durable.
     pub idle_mark_millis: u32,
+    /// A segment that holds batches is finished when it is this old, so that the segments of a log in which little
+    /// happens can be dropped too; `None` leaves it to its size. The wall clock tells the age.
+    pub finish_after: Option<Duration>,
     /// Draws the salts of segment files; `None` takes them from the operating system. Simulations set it, so that
     /// a run can be repeated.
     pub salt: Option<u64>,
@@ -44,6 +47,7 @@ impl Default for Options {
             reserve_bytes: 4 << 20,
             os_sync_millis: 100,
             idle_mark_millis: 50,
+            finish_after: None,
             salt: None,
             on_sync: OnSync::default(),
             seal: None,
@@ -89,6 +93,8 @@ pub enum Guarantee {
     DurableStatement,
     /// A full disk leaves space for what must still be logged.
     Reserve,
+    /// A segment is finished by its age.
+    FinishByAge,
 }
 
 impl Options {

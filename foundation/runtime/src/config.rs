@@ -35,6 +35,9 @@ pub struct Config {
     pub snapshot_every: u64,
     /// Snapshots kept; the log and the event journal go back to the oldest.
     pub keep_snapshots: usize,
+    /// What a state has forgotten is in no file of the partition after this time ([`crate::retention`]); `None` leaves it to
+    /// counts and sizes.
+    pub erase_within: Option<Duration>,
     /// Bytes of events kept in memory for subscribers that are nearly there.
     pub tail_bytes: usize,
     /// Bytes of events kept on disk at least; the oldest snapshot may ask for more.
@@ -59,6 +62,7 @@ impl Default for Config {
             spin: Duration::ZERO,
             snapshot_every: 1_000_000,
             keep_snapshots: 2,
+            erase_within: None,
             tail_bytes: 8 << 20,
             journal_bytes: 1 << 30,
             subscriber_lag: 1_000_000,

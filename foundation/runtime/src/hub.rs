@@ -197,6 +197,13 @@ impl Hub {
         self.tail().pins.values().map(|pin| pin.offset).min().unwrap_or(u64::MAX)
     }
 
+    /// Below this record, no reader that acts on what is on the device needs anything.
+    pub(crate) fn followed_from(&self) -> u64 {
+        let tail = self.tail();
+        let pins = tail.pins.values().filter(|pin| pin.sees == Sees::Synced);
+        pins.map(|pin| pin.offset).min().unwrap_or(u64::MAX)
+    }
+
     /// No more events will come: readers get what there is and then [`SubscriptionError::Closed`].
     pub(crate) fn close(&self) {
         self.tail().closed = true;
@@ -329,6 +336,23 @@ impl Hub {
         let below = below.min(self.pinned_from());
         if let Some(journal) = &self.journal {
             journal.lock().unwrap_or_else(PoisonError::into_inner).trim(below, keep_bytes);
+        }
+    }
+
+    /// Lets the journal forget what is older than this record, whatever its size, once nothing was added for so long.
+    pub(crate) fn forget_journal(&self, below: u64, age: Duration) {
+        let below = below.min(self.pinned_from());
+        if let Some(journal) = &self.journal {
+            journal.lock().unwrap_or_else(PoisonError::into_inner).forget(below, age);
+        }
+    }
+
+    /// Begins the journal's next segment when the last one is so old.
+    pub(crate) fn finish_journal_segment(&self, age: Duration) {
+        let Some(journal) = self.journal.as_ref().filter(|_| self.journaling()) else { return };
+        let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = journal.finish_segment(age) {
+            tracing::warn!("the event journal's next segment cannot be begun: {error}");
         }
     }
 }

@@ -11,6 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use decalog_seal::{KeyRing, MESSAGE_OVERHEAD_BYTES, Opener, SealError, Sealer, UNSEALED};
 use xxhash_rust::xxh3::xxh3_64;
@@ -43,6 +44,8 @@ struct Segment {
     file: File,
     bytes: u64,
     blocks: Vec<Block>,
+    /// When its file was made; long ago when the file system does not say.
+    begun: SystemTime,
 }
 
 /// One partition's journal.
@@ -228,11 +231,37 @@ impl Journal {
             && self.segments[1].first <= below
             && bytes - self.segments[0].bytes >= keep_bytes
         {
-            let oldest = self.segments.remove(0);
-            bytes -= oldest.bytes;
-            if let Err(error) = fs::remove_file(&oldest.path) {
-                tracing::warn!("{} cannot be removed: {error}", oldest.path.display());
-            }
+            bytes -= self.segments[0].bytes;
+            self.remove_oldest();
+        }
+    }
+
+    /// Begins the next segment when the last one holds events and is so old.
+    pub(crate) fn finish_segment(&mut self, age: Duration) -> io::Result<()> {
+        let is_old = |segment: &Segment| {
+            // From the future: nobody knows.
+            !segment.blocks.is_empty() && segment.begun.elapsed().map_or(true, |elapsed| elapsed >= age)
+        };
+        if self.segments.last().is_some_and(is_old) {
+            self.flush()?;
+            let path = segment_path(&self.folder, self.written);
+            self.segments.push(Segment::create(path, self.written, self.fingerprint)?);
+        }
+        Ok(())
+    }
+
+    /// Removes the oldest segments, as long as all their events are of records before `below`, and nothing was added to
+    /// them for so long.
+    pub(crate) fn forget(&mut self, below: u64, age: Duration) {
+        while self.segments.len() > 1 && self.segments[1].first <= below && self.segments[0].rests(age) {
+            self.remove_oldest();
+        }
+    }
+
+    fn remove_oldest(&mut self) {
+        let oldest = self.segments.remove(0);
+        if let Err(error) = fs::remove_file(&oldest.path) {
+            tracing::warn!("{} cannot be removed: {error}", oldest.path.display());
         }
     }
 
@@ -251,7 +280,14 @@ impl Segment {
     fn create(path: PathBuf, first: u64, fingerprint: Digest) -> io::Result<Segment> {
         let file = File::options().read(true).write(true).create(true).truncate(true).open(&path)?;
         file.write_all_at(&[&MAGIC[..], &fingerprint.0.to_le_bytes()].concat(), 0)?;
-        Ok(Segment { first, path, file, bytes: SEGMENT_HEADER_BYTES, blocks: Vec::new() })
+        let begun = SystemTime::now();
+        Ok(Segment { first, path, file, bytes: SEGMENT_HEADER_BYTES, blocks: Vec::new(), begun })
+    }
+
+    /// Whether nothing was added for so long.
+    fn rests(&self, age: Duration) -> bool {
+        let written = self.file.metadata().and_then(|metadata| metadata.modified());
+        written.is_ok_and(|written| written.elapsed().is_ok_and(|elapsed| elapsed >= age))
     }
 
     /// The segment up to its first damage, and whether there was none; `None` when nothing of it is of use.
@@ -269,8 +305,10 @@ impl Segment {
         {
             return Ok(None);
         }
-        let mut segment = Segment { first, path, bytes: SEGMENT_HEADER_BYTES, blocks: Vec::new(), file };
-        let length = segment.file.metadata()?.len();
+        let metadata = file.metadata()?;
+        let (length, begun) = (metadata.len(), metadata.created().unwrap_or(SystemTime::UNIX_EPOCH));
+        let mut segment =
+            Segment { first, path, bytes: SEGMENT_HEADER_BYTES, blocks: Vec::new(), file, begun };
         let mut expected = first;
         while segment.bytes < length {
             let position = segment.bytes;
@@ -283,7 +321,9 @@ impl Segment {
             segment.bytes += length as u64;
         }
         let undamaged = segment.bytes == length;
-        segment.file.set_len(segment.bytes)?;
+        if !undamaged {
+            segment.file.set_len(segment.bytes)?;
+        }
         Ok(Some((segment, undamaged)))
     }
 

@@ -15,6 +15,12 @@ pub enum Sabotage {
     DigestCompare,
     /// Tables get what the log can still lose.
     TableSync,
+    /// Snapshots, log and event journal are forgotten by count and size only.
+    Aging,
+    /// The erasure ledger is not synced.
+    ErasureSync,
+    /// What was erased after a backup is not erased again.
+    ErasureRepeat,
     /// Messages from other partitions are taken whatever their sequence.
     DeliveryGaps,
 }

@@ -3,11 +3,12 @@
 //! It restores the newest snapshot, replays to where the live state just was, compares the two states' digests, writes
 //! the next snapshot, and lets the log and the event journal forget what no kept snapshot needs. Two instances that
 //! differ mean that `apply` is not deterministic or that memory is broken: then nothing is written and nothing trimmed.
+//! With an erasure window it also looks, now and then, for what is old ([`crate::retention`]).
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use decalog_log::{Log, PartitionId};
 use tokio::sync::oneshot;
@@ -17,6 +18,7 @@ use crate::hub::Hub;
 use crate::inlet::Inlet;
 use crate::machine::{Digest, StateMachine};
 use crate::recover::{Checker, History, Stopped};
+use crate::retention::{forget_aged, forget_old, look_every};
 use crate::skip::Skips;
 use crate::snapshot;
 use crate::store::Store;
@@ -39,6 +41,13 @@ pub enum SnapshotError {
     /// The snapshot could not be written or the log not read.
     #[error("the snapshot could not be made: {0}")]
     Failed(String),
+}
+
+/// What the shadow's thread is woken for.
+enum Work {
+    Snapshot(Vec<Request>),
+    /// To look for what is old.
+    Look,
 }
 
 type Request = oneshot::Sender<Result<u64, SnapshotError>>;
@@ -106,8 +115,9 @@ impl Shadow {
         self.bell.notify_all();
     }
 
-    /// Waits until a snapshot is wanted; `None` when there will be no more.
-    fn wait(&self) -> Option<Vec<Request>> {
+    /// Waits until a snapshot is wanted, or for so long; `None` when there will be no more.
+    fn wait(&self, longest: Option<Duration>) -> Option<Work> {
+        let until = longest.map(|longest| Instant::now() + longest);
         let mut wanted = self.wanted();
         loop {
             if wanted.closed {
@@ -116,9 +126,13 @@ impl Shadow {
             }
             if wanted.due || !wanted.requests.is_empty() {
                 wanted.due = false;
-                return Some(std::mem::take(&mut wanted.requests));
+                return Some(Work::Snapshot(std::mem::take(&mut wanted.requests)));
             }
-            wanted = self.bell.wait(wanted).unwrap_or_else(PoisonError::into_inner);
+            wanted = match until.map(|until| until.saturating_duration_since(Instant::now())) {
+                None => self.bell.wait(wanted).unwrap_or_else(PoisonError::into_inner),
+                Some(left) if left.is_zero() => return Some(Work::Look),
+                Some(left) => self.bell.wait_timeout(wanted, left).unwrap_or_else(PoisonError::into_inner).0,
+            };
         }
     }
 }
@@ -135,6 +149,8 @@ pub(crate) struct ShadowThread<M: StateMachine> {
     pub(crate) hub: Arc<Hub>,
     pub(crate) keep: usize,
     pub(crate) journal_bytes: u64,
+    /// How old a snapshot may become, and one that is superseded.
+    pub(crate) age: Option<Duration>,
 }
 
 /// What the live partition says of itself.
@@ -150,14 +166,44 @@ const SYNC_PAUSE: Duration = Duration::from_millis(1);
 impl<M: StateMachine> ShadowThread<M> {
     /// The thread's whole life.
     pub(crate) fn run(self) {
-        while let Some(requests) = self.shadow.wait() {
-            let result = self.make_snapshot();
-            if let Err(error) = &result {
-                tracing::error!(partition = self.id.0, "no snapshot: {error}");
+        while let Some(work) = self.shadow.wait(self.age.map(look_every)) {
+            match (work, self.age) {
+                (Work::Snapshot(requests), _) => {
+                    let result = self.make_snapshot();
+                    if let Err(error) = &result {
+                        tracing::error!(partition = self.id.0, "no snapshot: {error}");
+                    }
+                    // Whoever asked may have gone away.
+                    requests.into_iter().for_each(|request| drop(request.send(result.clone())));
+                }
+                (Work::Look, Some(age)) => match self.age_out(age) {
+                    Ok(()) | Err(SnapshotError::Closed) => {}
+                    Err(error) => tracing::error!(partition = self.id.0, "what is old stays: {error}"),
+                },
+                (Work::Look, None) => {}
             }
-            // Whoever asked may have gone away.
-            requests.into_iter().for_each(|request| drop(request.send(result.clone())));
         }
+    }
+
+    /// Makes a snapshot when the newest is so old, and forgets what was superseded for so long.
+    fn age_out(&self, age: Duration) -> Result<(), SnapshotError> {
+        if self.shadow.diverged() {
+            return Ok(());
+        }
+        self.hub.finish_journal_segment(age);
+        let offsets = snapshot::list(&*self.store, self.id).map_err(|error| failed(&error))?;
+        let newest = offsets.last().map(|newest| self.store.age(&snapshot::name(self.id, *newest)));
+        let newest = newest.transpose().map_err(|error| failed(&error))?;
+        if newest.is_none_or(|newest| newest >= age) {
+            self.make_snapshot()?;
+        }
+        let from = self.hub.followed_from();
+        let oldest =
+            forget_aged(&*self.log, &*self.store, self.id, age, from).map_err(|error| failed(&error))?;
+        if let Some(oldest) = oldest {
+            self.hub.forget_journal(oldest, age);
+        }
+        Ok(())
     }
 
     fn make_snapshot(&self) -> Result<u64, SnapshotError> {
@@ -184,7 +230,8 @@ impl<M: StateMachine> ShadowThread<M> {
         })?;
         self.shadow.newest.store(offset, Ordering::Release);
         if let Some(oldest) =
-            forget_old(&*self.log, &*self.store, self.id, self.keep).map_err(|error| failed(&error))?
+            forget_old(&*self.log, &*self.store, self.id, self.keep, self.hub.followed_from())
+                .map_err(|error| failed(&error))?
         {
             self.hub.trim_journal(oldest, self.journal_bytes);
         }
@@ -267,26 +314,6 @@ pub(crate) fn copy_state<M: StateMachine>(
     snapshot::write(history.store, history.partition, &replica, history.skips)
         .map_err(|error| failed(&error))?;
     Ok(())
-}
-
-/// Removes snapshots beyond those kept, and lets the log forget what no kept one needs; returns the oldest kept.
-pub(crate) fn forget_old(
-    log: &dyn Log,
-    store: &dyn Store,
-    id: PartitionId,
-    keep: usize,
-) -> std::io::Result<Option<u64>> {
-    let offsets = snapshot::list(store, id)?;
-    let keep = keep.max(1);
-    if offsets.len() < keep {
-        return Ok(None);
-    }
-    let (old, kept) = offsets.split_at(offsets.len() - keep);
-    let oldest = kept[0];
-    // The log first: a snapshot that is gone must not be needed.
-    log.trim(id, oldest).map_err(std::io::Error::other)?;
-    old.iter().try_for_each(|offset| store.remove(&snapshot::name(id, *offset)))?;
-    Ok(Some(oldest))
 }
 
 fn failed(error: &dyn std::fmt::Display) -> SnapshotError {

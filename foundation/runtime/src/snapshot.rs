@@ -76,6 +76,15 @@ pub(crate) fn write<M: StateMachine>(
     Ok(offset)
 }
 
+/// Whether the bytes of a snapshot are what was written.
+pub(crate) fn is_whole(store: &dyn Store, partition: PartitionId, offset: u64) -> io::Result<bool> {
+    match store.get(&name(partition, offset)).and_then(|mut from| check(&mut *from)) {
+        Ok(length) => Ok(length.is_some()),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// What a snapshot is not.
 pub(crate) enum Unusable {
     /// It was made with other skips.

@@ -18,6 +18,8 @@ use crate::machine::StateMachine;
 use crate::partition::{Gauges, Health, Partition, Shared};
 use crate::recover::{Checker, History, Stopped};
 use crate::replica::Replica;
+use crate::retention;
+use crate::sabotage::{self, Sabotage};
 use crate::shadow::{Shadow, ShadowThread};
 use crate::skip::{Skips, shelf};
 
@@ -60,6 +62,11 @@ impl<M: StateMachine> Starting<M> {
         let extent = log.open(id, setup.config.durability, watermark.clone())?;
         let mut opened = Opened(&*log, id, false);
         let store = &*setup.store;
+        store.sweep(&shelf(id)).map_err(|source| StartError::Io {
+            action: "remove unfinished files in",
+            path: store.place(&shelf(id)),
+            source,
+        })?;
         let skips = Skips::read(store, id).map_err(|source| StartError::Io {
             action: "read the skip list in",
             path: store.place(&shelf(id)),
@@ -187,6 +194,7 @@ impl<M: StateMachine> Starting<M> {
             hub: shared.hub.clone(),
             keep: config.keep_snapshots,
             journal_bytes: config.journal_bytes,
+            age: config.erase_within.map(retention::pace).filter(|_| !sabotage::lacks(Sabotage::Aging)),
         };
         let hub = shared.hub.clone();
         let mut spawn = |role: &str, life: Box<dyn FnOnce() + Send>| {

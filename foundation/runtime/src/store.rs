@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use decalog_seal::{KeyRing, STREAM_MAGIC, SealError, StreamReader, StreamWriter};
 
@@ -21,6 +22,10 @@ pub trait Store: Send + Sync + 'static {
     fn get(&self, name: &str) -> io::Result<Box<dyn Read + Send>>;
     /// Removes an object, if there is one.
     fn remove(&self, name: &str) -> io::Result<()>;
+    /// How long ago the object was written, by the wall clock.
+    fn age(&self, name: &str) -> io::Result<Duration>;
+    /// Removes what a process that was killed left half-written in a folder. Only while nobody writes there.
+    fn sweep(&self, folder: &str) -> io::Result<()>;
     /// The object's place, for messages to people.
     fn place(&self, name: &str) -> PathBuf;
 }
@@ -136,15 +141,38 @@ impl Store for FolderStore {
         }
     }
 
+    fn age(&self, name: &str) -> io::Result<Duration> {
+        let written = fs::metadata(self.path(name))?.modified()?;
+        // The clock may have been set back.
+        Ok(written.elapsed().unwrap_or_default())
+    }
+
+    fn sweep(&self, folder: &str) -> io::Result<()> {
+        let entries = match fs::read_dir(self.root.join(folder)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        for entry in entries {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == UNFINISHED) {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+
     fn place(&self, name: &str) -> PathBuf {
         self.path(name)
     }
 }
 
+/// An object's bytes and when it was put.
+type Object = (Arc<Vec<u8>>, Instant);
+
 /// Objects in memory, for tests and the simulator. Clones share them, so that they outlive a simulated crash.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
-    objects: Arc<Mutex<BTreeMap<String, Arc<Vec<u8>>>>>,
+    objects: Arc<Mutex<BTreeMap<String, Object>>>,
 }
 
 impl MemoryStore {
@@ -153,8 +181,15 @@ impl MemoryStore {
         MemoryStore::default()
     }
 
-    fn objects(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<Vec<u8>>>> {
+    fn objects(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Object>> {
         self.objects.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl MemoryStore {
+    fn object(&self, name: &str) -> io::Result<Object> {
+        let object = self.objects().get(name).cloned();
+        object.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, name.to_owned()))
     }
 }
 
@@ -166,18 +201,24 @@ impl Store for MemoryStore {
     fn put(&self, name: &str, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
         let mut bytes = Vec::new();
         write(&mut bytes)?;
-        self.objects().insert(name.to_owned(), Arc::new(bytes));
+        self.objects().insert(name.to_owned(), (Arc::new(bytes), Instant::now()));
         Ok(())
     }
 
     fn get(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
-        let object = self.objects().get(name).cloned();
-        let object = object.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, name.to_owned()))?;
-        Ok(Box::new(io::Cursor::new(SharedBytes(object))))
+        Ok(Box::new(io::Cursor::new(SharedBytes(self.object(name)?.0))))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
         self.objects().remove(name);
+        Ok(())
+    }
+
+    fn age(&self, name: &str) -> io::Result<Duration> {
+        Ok(self.object(name)?.1.elapsed())
+    }
+
+    fn sweep(&self, _folder: &str) -> io::Result<()> {
         Ok(())
     }
 

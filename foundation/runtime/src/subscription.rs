@@ -87,24 +87,26 @@ impl<E: Wire> Subscription<E> {
         }
         loop {
             if self.at.offset >= end {
-                return self.nothing(closed);
+                return self.nothing(end, closed);
             }
             if self.reading.is_none() {
                 match self.hub.fetch(self.at.offset)? {
                     Some(chunk) => self.reading = Some(Reading { chunk, frame: 0, current: None }),
-                    None => return self.nothing(closed),
+                    None => return self.nothing(end, closed),
                 }
             }
             match self.step(end)? {
                 Step::Event(event) => return Ok(Some(event)),
-                Step::Waiting => return self.nothing(closed),
+                Step::Waiting => return self.nothing(end, closed),
                 Step::ChunkDone => {}
             }
         }
     }
 
-    fn nothing(&mut self, closed: bool) -> Result<Option<Published<E>>, SubscriptionError> {
+    /// Nothing is left below `end`: the cursor stands there, past records without events.
+    fn nothing(&mut self, end: u64, closed: bool) -> Result<Option<Published<E>>, SubscriptionError> {
         self.caught_up = true;
+        self.at = self.at.max(Address::of_record(end));
         if closed { Err(SubscriptionError::Closed) } else { Ok(None) }
     }
 

@@ -1,26 +1,23 @@
-//! A person logs on: the password is compared behind a bulkhead, and a name that nobody has costs as much as one that
+//! A person logs on: passwords are compared on threads of their own, and a name that nobody has costs as much as one that
 //! somebody has.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 
 use super::service::{Identity, Trouble};
-use crate::bulkhead::Bulkhead;
 use crate::command::{Factor, LogOn, Refusal, Reply};
 use crate::engine::{secret, totp};
 use crate::password::{self, Workspace};
 use crate::value::{Bytes, Device, Hash, SECOND, Scopes};
+use crate::workers::Workers;
 
-/// How long a password check may wait for its turn.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a password check may take, its turn included.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where passwords are hashed: so many at once, so many waiting, and the others are sent away.
 pub(crate) struct Passwords {
-    places: Arc<Bulkhead<Workspace>>,
-    turns: Semaphore,
-    queue: Semaphore,
+    workers: Workers<Workspace>,
     /// What the password of nobody is compared with.
     nobody: String,
 }
@@ -32,24 +29,25 @@ pub(crate) struct Busy;
 impl Passwords {
     pub(crate) fn new(places: usize, queue: usize) -> Passwords {
         Passwords {
-            places: Arc::new(Bulkhead::new(places)),
-            turns: Semaphore::new(places),
-            queue: Semaphore::new(places + queue),
+            workers: Workers::start("passwords", places, queue),
             nobody: password::hash_password("", &super::random::bytes()),
         }
     }
 
-    /// Runs something costly when it is its turn, off the server's own threads.
+    /// Runs something costly when it is its turn, off the server's own threads; not at all when nobody waits for it any more.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Workspace) -> T + Send + 'static,
     ) -> Result<T, Busy> {
-        let _queued = self.queue.try_acquire().map_err(|_| Busy)?;
-        let turn = tokio::time::timeout(PATIENCE, self.turns.acquire()).await;
-        let _turn = turn.map_err(|_| Busy)?.map_err(|_| Busy)?;
-        let places = self.places.clone();
-        let done = tokio::task::spawn_blocking(move || places.run(PATIENCE, work)).await;
-        done.ok().flatten().ok_or(Busy)
+        let (answer, answered) = oneshot::channel();
+        let job = move |workspace: &mut Workspace| {
+            if !answer.is_closed() {
+                // Whoever has gone meanwhile needs no answer.
+                let _ = answer.send(work(workspace));
+            }
+        };
+        self.workers.offer(job).map_err(|_| Busy)?;
+        tokio::time::timeout(PATIENCE, answered).await.map_err(|_| Busy)?.map_err(|_| Busy)
     }
 
     async fn verify(&self, password: String, hash: Option<String>) -> Result<bool, Busy> {

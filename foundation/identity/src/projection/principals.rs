@@ -154,6 +154,8 @@ impl Picture {
                     person.sessions.remove(&it.session);
                 }
             }
+            // Its sessions and keys have ended before.
+            What::AccountErased(_) => drop(self.people.remove(&account)),
             What::ApiKeyCreated(it) => self.add_key(account, it.key, it.hash, it.scopes.clone(), it.expires),
             What::ApiKeyEnded(it) => {
                 if let Some(hash) = self.key_hashes.remove(&it.key) {

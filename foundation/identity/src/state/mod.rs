@@ -5,6 +5,7 @@
 mod account;
 mod api_key;
 mod client;
+mod erasure;
 mod factor;
 mod grant;
 mod link;
@@ -145,6 +146,7 @@ impl Directory {
             Command::UnlinkProvider(it) => self.unlink_provider(moment, it),
             Command::LogOnWithProvider(it) => self.log_on_with_provider(moment, it),
             Command::OpenWithProvider(it) => self.open_with_provider(moment, it),
+            Command::EraseAccount(it) => self.erase_account(moment, &it),
         }
     }
 }

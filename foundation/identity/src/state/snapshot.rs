@@ -177,6 +177,21 @@ impl Directory {
         if self.found.subjects.len() != self.links.rows().len() {
             return Err("two links of one person at a provider".to_owned());
         }
+        for (id, key) in self.api_keys.rows() {
+            if self.accounts.get(&key.account).is_none() {
+                return Err(format!("API key {id} of an account that is not there"));
+            }
+        }
+        for (id, client) in self.clients.rows() {
+            if client.account.is_some_and(|account| self.accounts.get(&account).is_none()) {
+                return Err(format!("client {id} acts as an account that is not there"));
+            }
+        }
+        let decided = self.device_codes.rows().values().filter_map(|code| code.decided?.ok());
+        let consented = self.codes.rows().values().map(|code| code.account);
+        if consented.chain(decided.map(|(account, _)| account)).any(|id| self.accounts.get(&id).is_none()) {
+            return Err("an account that is not there has consented".to_owned());
+        }
         for (id, link) in self.links.rows() {
             if self.accounts.get(&link.account).is_none_or(|account| account.service) {
                 return Err(format!("link {id} to an account that is not there or nobody's"));

@@ -40,6 +40,9 @@ const BEFORE_PASSKEYS: (usize, usize, u16) = (26, 20, 29);
 /// The same before there were outside providers, and the highest numbers of commands, events and refusals then.
 const BEFORE_PROVIDERS: (usize, usize) = (31, 25);
 const HIGHEST_BEFORE_PROVIDERS: (u16, u16, u16) = (31, 25, 32);
+/// The same before accounts could be erased.
+const BEFORE_ERASURES: (usize, usize) = (35, 28);
+const HIGHEST_BEFORE_ERASURES: (u16, u16, u16) = (49, 49, 79);
 
 /// What came by in a fixed life: the first of each kind, and the state's digest now and then.
 struct Course {
@@ -139,12 +142,7 @@ fn a_life_with_providers_has_the_bytes_and_the_course_it_was_released_with() {
     let course = live(Lives::with_providers());
     assert!(course.keeps_passkeys() && course.speaks_of(b"links"));
     let Course { mut commands, mut replies, mut events, digests, .. } = course;
-    assert_eq!(
-        (commands.len(), events.len()),
-        (Command::NAMES.len(), What::NAMES.len()),
-        "{:?}",
-        events.keys()
-    );
+    assert_eq!((commands.len(), events.len()), (BEFORE_ERASURES.0, BEFORE_ERASURES.1), "{:?}", events.keys());
     let (command, event, refusal) = HIGHEST_BEFORE_PROVIDERS;
     commands.retain(|(kind, _), _| *kind > command);
     replies.retain(|kind, _| *kind > 1_000 + refusal);
@@ -156,6 +154,30 @@ fn a_life_with_providers_has_the_bytes_and_the_course_it_was_released_with() {
     ];
     check_file("providers.txt", &text.concat());
     check_file("providers-course-rules-1.txt", &digests);
+}
+
+/// And for erasures.
+#[test]
+fn a_life_with_erasures_has_the_bytes_and_the_course_it_was_released_with() {
+    let course = live(Lives::with_erasures());
+    let Course { mut commands, mut replies, mut events, digests, .. } = course;
+    assert_eq!(
+        (commands.len(), events.len()),
+        (Command::NAMES.len(), What::NAMES.len()),
+        "{:?}",
+        events.keys()
+    );
+    let (command, event, refusal) = HIGHEST_BEFORE_ERASURES;
+    commands.retain(|(kind, _), _| *kind > command);
+    replies.retain(|kind, _| *kind > 1_000 + refusal);
+    events.retain(|(kind, _), _| *kind > event);
+    let text = [
+        commands.into_values().collect::<String>(),
+        replies.into_values().collect(),
+        events.into_values().collect(),
+    ];
+    check_file("erasures.txt", &text.concat());
+    check_file("erasures-course-rules-1.txt", &digests);
 }
 
 #[test]

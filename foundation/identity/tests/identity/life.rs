@@ -32,6 +32,8 @@ pub(crate) struct Lives {
     passkeys: bool,
     /// Outside providers send them, too.
     pub(crate) providers: bool,
+    /// They are erased, too.
+    pub(crate) erasures: bool,
 }
 
 impl Lives {
@@ -41,6 +43,10 @@ impl Lives {
 
     pub(crate) fn with_providers() -> Lives {
         Lives { providers: true, ..Lives::with_passkeys() }
+    }
+
+    pub(crate) fn with_erasures() -> Lives {
+        Lives { erasures: true, ..Lives::with_providers() }
     }
 }
 
@@ -364,7 +370,9 @@ impl Scenario for Lives {
         self.now += wait_nanos;
         let now = self.now;
         let mut dice = Dice { random, state, now };
-        let command = if self.providers && dice.often(0.2) {
+        let command = if self.erasures && dice.often(0.02) {
+            dice.erasure()
+        } else if self.providers && dice.often(0.2) {
             dice.providers()
         } else if self.passkeys && dice.often(0.2) {
             dice.passkeys()

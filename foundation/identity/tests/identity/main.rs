@@ -4,6 +4,7 @@ mod authenticator;
 mod controls;
 mod desk;
 mod doors;
+mod erasure;
 mod golden;
 mod guarantees;
 mod histories;

@@ -299,9 +299,10 @@ impl Core {
     }
 
     /// Finishes the active segment and goes on in the next, which begins with a table of where everybody stands.
-    fn roll(&self, state: &mut State, next: Arc<SegmentFile>) -> io::Result<()> {
+    pub(super) fn roll(&self, state: &mut State, next: Arc<SegmentFile>) -> io::Result<()> {
         next.take();
-        let end = self.write_table(state, &next, state.end)?;
+        let began = self.moment();
+        let end = self.write_table(state, &next, state.end, began)?;
         let mut index = Index::default();
         for (id, partition) in &mut state.partitions {
             if !partition.entries.is_empty() {
@@ -322,7 +323,7 @@ impl Core {
         state.sealed.push_back(sealed);
         state.spare = None;
         state.fill_at = 0;
-        state.end = end;
+        (state.end, state.began) = (end, began);
         state.marked = false;
         Ok(())
     }
@@ -333,6 +334,7 @@ impl Core {
         state: &State,
         segment: &SegmentFile,
         previous_end: u64,
+        began: u64,
     ) -> io::Result<u64> {
         let mut payload = Vec::with_capacity(state.partitions.len() * TABLE_ENTRY_BYTES);
         let mut count = 0;
@@ -342,8 +344,10 @@ impl Core {
             count += 1;
         }
         let checksum = payload_checksum(&payload);
-        let content =
-            Content { count, payload: &payload, checksum, ..Content::bare(Kind::Table, 0, previous_end) };
+        let mut context = Context::default();
+        context[..8].copy_from_slice(&began.to_le_bytes());
+        let bare = Content::bare(Kind::Table, 0, previous_end);
+        let content = Content { count, context, payload: &payload, checksum, ..bare };
         let at = Position { segment: segment.number(), byte: SEGMENT_HEADER_BYTES };
         self.write_at(segment, at, state.synced, &content)
     }

@@ -1,5 +1,5 @@
-//! What the journal does beside appending and syncing, off everybody's way: it logs trims, writes the indexes of
-//! finished segments, drops segments that nobody needs, and prepares the next one.
+//! What the journal does beside appending and syncing, off everybody's way: it logs trims, finishes a segment that has
+//! grown old, writes the indexes of finished segments, drops segments that nobody needs, and prepares the next one.
 //!
 //! # Dropping is safe at any moment
 //!
@@ -11,11 +11,13 @@
 
 use std::io;
 use std::sync::{Arc, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::append::Content;
 use super::format::Kind;
 use super::segment::{UNFINISHED_SUFFIX, index_name, segment_name};
 use super::{Core, State};
+use crate::options::Guarantee;
 use crate::{AppendError, LogError, PartitionId};
 
 /// Zeroes that are written beyond what the active segment's progress asks for.
@@ -28,6 +30,7 @@ impl Core {
         let _one_at_a_time = self.chore.lock().unwrap_or_else(PoisonError::into_inner);
         self.state().chores_due = false;
         self.log_trims()?;
+        self.finish_aged()?;
         self.write_indexes();
         self.drop_spent()?;
         self.prepare_next()
@@ -55,6 +58,41 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// Now, in milliseconds since 1970; 0 when segments are not finished by their age, so that the bytes of a journal
+    /// depend on no clock then.
+    pub(super) fn moment(&self) -> u64 {
+        let now = self.options.finish_after.and_then(|_| SystemTime::now().duration_since(UNIX_EPOCH).ok());
+        now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// Finishes the active segment when it holds batches and is as old as it may become; one of unknown age, or from
+    /// the future, is.
+    fn finish_aged(&self) -> Result<(), Arc<LogError>> {
+        let Some(after) = self.options.finish_after else { return Ok(()) };
+        let mut state = self.state();
+        let age = self.moment().checked_sub(state.began).map(Duration::from_millis);
+        let is_young = state.began != 0 && age.is_some_and(|age| age < after);
+        let is_empty = state.partitions.values().all(|partition| partition.entries.is_empty());
+        if state.failed.is_some() || is_young || is_empty || self.options.lacks(Guarantee::FinishByAge) {
+            return Ok(());
+        }
+        // While there is no space for another one, a later step tries again.
+        let Some(spare) = state.spare.clone() else { return Ok(()) };
+        let name = segment_name(spare.number());
+        match self.roll(&mut state, spare) {
+            Ok(()) => {}
+            Err(e) if e.kind() == io::ErrorKind::StorageFull => return Ok(()),
+            Err(e) => {
+                drop(state);
+                return Err(self.fail(self.io("write", &name, e)));
+            }
+        }
+        state.chores_due = true;
+        drop(state);
+        // It is dropped once the next one is begun on the device.
+        self.sync_step().map(drop)
     }
 
     /// Writes the index of each finished segment beside it. A failure costs only time when it is read.

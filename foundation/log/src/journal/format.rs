@@ -30,7 +30,7 @@
 //! | 48 | 4 | partition (batch, trim) |
 //! | 52 | 4 | records in the batch, or entries in the table |
 //! | 56 | 8 | first offset (batch); oldest kept offset (trim); end of the previous segment (table) |
-//! | 64 | 24 | the owner's context (batch) |
+//! | 64 | 24 | the owner's context (batch); when the segment was begun, u64 milliseconds since 1970, or 0, then zero (table) |
 //! | 88 | 4 | length of the payload |
 //! | 92 | 4 | CRC32C of the payload and its padding |
 //!

@@ -88,17 +88,18 @@ impl Core {
         let prepared = prepared.iter().find_map(|segment| segment.header);
         let mut spare =
             prepared.map(|header| SegmentFile::open(&*storage, header)).transpose().map_err(io)?;
-        let (active, end, marked, mut index) = match begun.pop().and_then(|last| Some((last.header?, last))) {
-            Some((header, last)) => {
-                let file = SegmentFile::open(&*storage, header).map_err(io)?;
-                let index = last.index.map_or_else(|| rebuild(&file), Ok).map_err(io)?;
-                (file, last.end, last.marked, index)
-            }
-            None => {
-                let first = first_segment(&*storage, &options, spare.take())?;
-                (first, SEGMENT_HEADER_BYTES, false, Index::default())
-            }
-        };
+        let (active, end, began, marked, mut index) =
+            match begun.pop().and_then(|last| Some((last.header?, last))) {
+                Some((header, last)) => {
+                    let file = SegmentFile::open(&*storage, header).map_err(io)?;
+                    let index = last.index.map_or_else(|| rebuild(&file), Ok).map_err(io)?;
+                    (file, last.end, last.began, last.marked, index)
+                }
+                None => {
+                    let first = first_segment(&*storage, &options, spare.take())?;
+                    (first, SEGMENT_HEADER_BYTES, 0, false, Index::default())
+                }
+            };
         let sealed = begun.into_iter().filter_map(seal).collect();
         let mut partitions = BTreeMap::new();
         for (id, (first, next)) in found.partitions {
@@ -110,6 +111,7 @@ impl Core {
             sealed,
             active,
             end,
+            began,
             marked,
             spare,
             making: false,
@@ -148,7 +150,8 @@ impl Core {
         if state.end == SEGMENT_HEADER_BYTES {
             let segment = Arc::clone(&state.active);
             segment.take();
-            let end = self.write_table(&state, &segment, 0);
+            state.began = self.moment();
+            let end = self.write_table(&state, &segment, 0, state.began);
             state.end = end.map_err(|e| self.io("write", &segment_name(segment.number()), e))?;
         }
         drop(state);

@@ -16,6 +16,8 @@ pub(crate) struct State {
     pub(crate) active: Arc<SegmentFile>,
     /// Where the next frame goes.
     pub(crate) end: u64,
+    /// When it was begun, in milliseconds since 1970; 0 when that is not known.
+    pub(crate) began: u64,
     /// Is the last frame a mark, or was there no room for one?
     pub(crate) marked: bool,
     /// The next segment, prepared.

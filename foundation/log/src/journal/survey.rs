@@ -47,6 +47,8 @@ pub(crate) struct SegmentSurvey {
     pub(crate) header: Option<SegmentHeader>,
     /// The byte after its last frame in the chain; nothing lies in it when this is the first frame's place.
     pub(crate) end: u64,
+    /// When it was begun, in milliseconds since 1970; 0 when that is not known.
+    pub(crate) began: u64,
     pub(crate) batches: u64,
     pub(crate) records: u64,
     pub(crate) shares: Shares,
@@ -113,6 +115,7 @@ impl Survey {
             number,
             header: None,
             end: SEGMENT_HEADER_BYTES,
+            began: 0,
             batches: 0,
             records: 0,
             shares: Shares::new(),
@@ -171,6 +174,7 @@ impl Survey {
                 self.damage(header.at, "the segment does not begin with a table".to_owned());
                 return false;
             }
+            segment.began = header.context.first_chunk().map_or(0, |began| u64::from_le_bytes(*began));
             self.close_previous(Some(header.first));
             if self.broken.is_none() {
                 self.follow_table(segment, header, payload);

@@ -58,6 +58,12 @@ fn a_missing_reserve_is_noticed() {
 }
 
 #[test]
+fn a_segment_that_is_not_finished_by_age_is_noticed() {
+    let guard = embedded::what_was_trimmed_leaves_an_idle_log_by_age;
+    must_be_noticed(guard, embedded::aged(), Guarantee::FinishByAge, &["dropped by its age"]);
+}
+
+#[test]
 fn a_missing_check_of_the_seal_is_noticed() {
     for (without, says) in
         [(Sabotage::TagCheck, "a record was forged"), (Sabotage::Place, "the context was forged")]

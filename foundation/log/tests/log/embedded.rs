@@ -1,10 +1,14 @@
 //! The embedded log with its threads, over files.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
 
-use decalog_log::{Allowance, Durability, EmbeddedLog, Log, LogError, OnSync, Options, PartitionId};
+use decalog_log::{
+    Allowance, BatchBuilder, Durability, EmbeddedLog, Log, LogError, OnSync, Options, PartitionId,
+};
 
 use crate::witness::{Witness, batch, eventually, read_one, read_to_end};
 
@@ -145,4 +149,46 @@ fn many_owners_and_readers_share_one_journal() {
     for number in 0..6 {
         assert_eq!(read_to_end(&log, PartitionId(number), 0), rounds * 3);
     }
+}
+
+/// Whether any file of the directory holds these bytes.
+fn found(directory: &Path, needle: &[u8]) -> bool {
+    let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    // A segment may be dropped while it is looked for.
+    files
+        .filter_map(|path| std::fs::read(path).ok())
+        .any(|bytes| bytes.windows(needle.len()).any(|window| window == needle))
+}
+
+/// Over a restart, too.
+pub(crate) fn what_was_trimmed_leaves_an_idle_log_by_age(options: Options) {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || {
+        let log = EmbeddedLog::open(directory.path(), options.clone()).unwrap();
+        log.open(PartitionId(1), Durability::Fsync, Witness::new()).unwrap();
+        log
+    };
+    let log = open();
+    let mut batch = BatchBuilder::new();
+    batch.push(b"the needle in the log").unwrap();
+    log.append(PartitionId(1), 0, &batch, Allowance::Ordinary).unwrap();
+    log.request_sync(PartitionId(1));
+    assert!(found(directory.path(), b"needle"));
+    drop(log);
+    let log = open();
+    log.trim(PartitionId(1), 1).unwrap();
+    eventually("the segment to be dropped by its age", || !found(directory.path(), b"needle"));
+    drop(log);
+    let log = open();
+    assert_eq!(log.extent(PartitionId(1)).map(|extent| (extent.first, extent.next)), Some((1, 1)));
+}
+
+#[test]
+fn an_idle_log_forgets_by_age() {
+    what_was_trimmed_leaves_an_idle_log_by_age(aged());
+}
+
+/// Segments that are finished almost at once.
+pub(crate) fn aged() -> Options {
+    Options { finish_after: Some(Duration::from_millis(40)), ..Options::small() }
 }

@@ -9,6 +9,7 @@ fn this_build_cannot_be_sabotaged() {
     let decalog_log::Options {
         segment_bytes: _,
         max_bytes: _,
+        finish_after: _,
         on_sync: _,
         reserve_bytes: _,
         os_sync_millis: _,

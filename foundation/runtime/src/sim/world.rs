@@ -19,7 +19,8 @@ use crate::observer::{Applied, Observer};
 use crate::record::{Header, Own};
 use crate::recover::{Checker, History};
 use crate::replica::Replica;
-use crate::shadow::{copy_state, forget_old};
+use crate::retention::forget_old;
+use crate::shadow::copy_state;
 use crate::skip::Skips;
 use crate::store::MemoryStore;
 use crate::system::partition_id;
@@ -330,7 +331,7 @@ impl<S: Simulated> World<S> {
             return Ok(());
         }
         copy_state(&self.history(index), offset, digest).map_err(|error| error.to_string())?;
-        forget_old(&**self.log(index), &self.store, id_of(index), KEEP_SNAPSHOTS)
+        forget_old(&**self.log(index), &self.store, id_of(index), KEEP_SNAPSHOTS, u64::MAX)
             .map_err(|error| error.to_string())?;
         self.report.snapshots += 1;
         Ok(())

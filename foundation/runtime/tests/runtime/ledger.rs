@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 
+use decalog_runtime::erasure::Erase;
 use decalog_runtime::{
     DecodeError, Digest, Outbox, PartitionId, Stamp, StateMachine, Timestamp, Wire, pack, unpack,
 };
@@ -118,6 +119,18 @@ impl Ledger {
         let left = has.checked_sub(points).ok_or(Reply::Short { has: *has })?;
         *has = left;
         Ok(left)
+    }
+}
+
+impl Erase for Ledger {
+    const NAME: &'static str = "ledger";
+
+    fn holds(&self, id: u64) -> bool {
+        self.accounts.contains_key(&id)
+    }
+
+    fn erasure(id: u64) -> (u16, Command) {
+        (0, Command::Close { account: id })
     }
 }
 

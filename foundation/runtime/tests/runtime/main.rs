@@ -6,6 +6,8 @@
 //! * `delivery`: messages between partitions.
 //! * `properties`: the harness, and what it must find.
 //! * `restart`: replay, snapshots, digests, skips, halts, clocks.
+//! * `aging`: what is forgotten by age.
+//! * `erasure`: the ledger of erasures.
 //! * `rules`: versions of the rules, and a log that an older program wrote.
 //! * `simulation`: crashes from a seed.
 //! * `inspection`: describing and verifying a log.
@@ -14,9 +16,11 @@
 //! * `guestbook`: a table-backed system.
 //! * `disk`: a full disk and a failed sync.
 
+mod aging;
 mod commands;
 mod delivery;
 mod disk;
+mod erasure;
 mod events;
 mod guestbook;
 mod inspection;

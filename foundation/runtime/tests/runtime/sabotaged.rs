@@ -13,6 +13,10 @@ mod controls {
     use decalog_runtime::sabotage::{Sabotage, without};
     use decalog_runtime::sim::{self, Plan};
 
+    use crate::aging::what_the_state_forgot_leaves_every_file;
+    use crate::erasure::{
+        what_a_backup_brings_back_is_erased_before_anything_is_served, what_is_recorded_survives_a_power_cut,
+    };
     use crate::guestbook::Guests;
     use crate::inspection::verify_skewed;
     use crate::properties::{Flows, PLAN};
@@ -36,6 +40,29 @@ mod controls {
     fn without_the_sync_a_target_has_what_its_source_never_sent() {
         let words = simulate(Sabotage::Sync, Durability::Os);
         assert!(words.contains("which has sent"), "{words}");
+    }
+
+    #[test]
+    fn without_aging_a_file_remembers() {
+        let outcome =
+            without(Sabotage::Aging, || std::panic::catch_unwind(what_the_state_forgot_leaves_every_file));
+        let words = *outcome.expect_err("nobody noticed").downcast::<String>().expect("words");
+        assert!(words.contains("to be in no file"), "{words}");
+    }
+
+    #[test]
+    fn without_its_sync_the_ledger_forgets_an_erasure() {
+        let outcome = without(Sabotage::ErasureSync, || {
+            std::panic::catch_unwind(what_is_recorded_survives_a_power_cut)
+        });
+        assert!(outcome.is_err(), "nobody noticed");
+    }
+
+    #[test]
+    fn without_the_repeat_a_backup_brings_back_what_was_erased() {
+        let test = what_a_backup_brings_back_is_erased_before_anything_is_served;
+        let outcome = without(Sabotage::ErasureRepeat, || std::panic::catch_unwind(test));
+        assert!(outcome.is_err(), "nobody noticed");
     }
 
     #[test]

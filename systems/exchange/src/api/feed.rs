@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
+use bytes::Bytes;
 use decalog_gateway::problem::{Problem, UPGRADE_REQUIRED};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -28,6 +29,8 @@ const PING_EVERY: Duration = Duration::from_secs(20);
 const AGAIN: Duration = Duration::from_secs(1);
 /// Clients have nothing to say; a larger message than this ends the connection.
 const MAX_INBOUND_BYTES: usize = 1_024;
+/// What each connection holds for reading, from its first byte to its last: there may be very many of them.
+const READ_BUFFER_BYTES: usize = 512;
 
 /// Bounds on the feed's subscribers.
 #[derive(Clone, Debug)]
@@ -60,7 +63,10 @@ pub(crate) async fn follow(
             .because("as many follow the feed as may; try again later, or poll the book")
             .retry_after(AGAIN)
     })?;
-    let upgrade = upgrade.max_message_size(MAX_INBOUND_BYTES).max_frame_size(MAX_INBOUND_BYTES);
+    let upgrade = upgrade
+        .max_message_size(MAX_INBOUND_BYTES)
+        .max_frame_size(MAX_INBOUND_BYTES)
+        .read_buffer_size(READ_BUFFER_BYTES);
     Ok(upgrade.on_upgrade(move |socket| serve(socket, context.market, symbol, permit)))
 }
 
@@ -68,17 +74,21 @@ pub(crate) async fn follow(
 async fn serve(mut socket: WebSocket, market: Arc<Market>, symbol: String, _permit: OwnedSemaphorePermit) {
     let Some(listing) = market.listing(&symbol) else { return };
     let (depth, mut changes) = listing.picture.subscribe();
-    if send(&mut socket, &FeedMessage::Snapshot(Book::new(&symbol, &depth))).await.is_err() {
+    let book = FeedMessage::Snapshot(Book::new(&symbol, &depth));
+    drop(depth);
+    if send(&mut socket, text(&book)).await.is_err() {
         return;
     }
+    drop(book);
     let mut ping = tokio::time::interval(PING_EVERY);
     ping.reset();
     let mut answered = true;
     loop {
         tokio::select! {
             change = changes.recv() => match change {
-                Ok(numbered) => {
-                    if send(&mut socket, &FeedMessage::from(&numbered)).await.is_err() {
+                Ok(change) => {
+                    let form = change.form(|numbered| text(&FeedMessage::from(numbered)));
+                    if send(&mut socket, form).await.is_err() {
                         return;
                     }
                 }
@@ -107,9 +117,14 @@ async fn serve(mut socket: WebSocket, market: Arc<Market>, symbol: String, _perm
 /// The subscriber is gone, or takes nothing any more.
 struct Gone;
 
-async fn send(socket: &mut WebSocket, message: &FeedMessage) -> Result<(), Gone> {
-    let text = serde_json::to_string(message).map_err(|_| Gone)?;
-    match timeout(SEND_TIMEOUT, socket.send(Message::Text(text.into()))).await {
+/// A message as JSON.
+fn text(message: &FeedMessage) -> Bytes {
+    serde_json::to_vec(message).expect("texts and numbers are JSON").into()
+}
+
+async fn send(socket: &mut WebSocket, form: Bytes) -> Result<(), Gone> {
+    let text = Utf8Bytes::try_from(form).map_err(|_| Gone)?;
+    match timeout(SEND_TIMEOUT, socket.send(Message::Text(text))).await {
         Ok(Ok(())) => Ok(()),
         _ => Err(Gone),
     }

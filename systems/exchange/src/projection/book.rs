@@ -5,8 +5,9 @@
 //! the levels in the book, the trades kept, and the changes that a slow subscriber may be behind.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use bytes::Bytes;
 use tokio::sync::broadcast;
 
 use crate::value::{Decimal, Side};
@@ -55,6 +56,21 @@ pub struct Numbered {
     pub change: Change,
 }
 
+/// A change on its way to many subscribers: what the first of them makes of it, all others send.
+#[derive(Debug)]
+pub struct Published {
+    /// The change.
+    pub numbered: Numbered,
+    form: OnceLock<Bytes>,
+}
+
+impl Published {
+    /// The change in the subscribers' form, made by whoever asks first.
+    pub fn form(&self, make: impl FnOnce(&Numbered) -> Bytes) -> Bytes {
+        self.form.get_or_init(|| make(&self.numbered)).clone()
+    }
+}
+
 /// The levels of a book, best first, at one sequence number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Depth {
@@ -80,7 +96,7 @@ pub struct Gap {
 #[derive(Debug)]
 pub struct Picture {
     inner: Mutex<Inner>,
-    changes: broadcast::Sender<Numbered>,
+    changes: broadcast::Sender<Arc<Published>>,
 }
 
 #[derive(Debug)]
@@ -120,7 +136,7 @@ impl Picture {
         inner.sequence = numbered.sequence;
         inner.change(&numbered.change);
         // Sent under the lock, so that a subscription falls between two changes. Fails only without subscribers.
-        let _ = self.changes.send(numbered);
+        let _ = self.changes.send(Arc::new(Published { numbered, form: OnceLock::new() }));
         Ok(())
     }
 
@@ -140,7 +156,7 @@ impl Picture {
     }
 
     /// The whole book, and every change after it.
-    pub fn subscribe(&self) -> (Depth, broadcast::Receiver<Numbered>) {
+    pub fn subscribe(&self) -> (Depth, broadcast::Receiver<Arc<Published>>) {
         let inner = self.lock();
         (inner.depth(usize::MAX), self.changes.subscribe())
     }
@@ -250,7 +266,7 @@ mod tests {
         let (depth, mut changes) = picture.subscribe();
         picture.apply(level(2, Side::Sell, 10, 5)).unwrap();
         assert_eq!(depth.sequence, 1);
-        assert_eq!(changes.try_recv().unwrap().sequence, 2);
+        assert_eq!(changes.try_recv().unwrap().numbered.sequence, 2);
         assert!(changes.try_recv().is_err());
     }
 

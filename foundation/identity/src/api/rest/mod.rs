@@ -94,6 +94,7 @@ fn problem(trouble: Trouble) -> Problem {
         | Refusal::TotpExists
         | Refusal::NoTotp
         | Refusal::TooMany
+        | Refusal::LastAdministrator
         | Refusal::PasskeyTaken
         | Refusal::LinkTaken
         | Refusal::LastCredential => &CONFLICT,
