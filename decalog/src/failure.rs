@@ -44,6 +44,9 @@ pub(crate) enum Failure {
     /// The certificate or its key cannot be used.
     #[error(transparent)]
     Tls(#[from] decalog_gateway::tls::TlsError),
+    /// There is no place for the certificate of an ACME authority, or none to begin with can be made.
+    #[error("http.acme: {0}")]
+    Acme(#[from] decalog_acme::AcmeError),
     /// A listener's address cannot be taken.
     #[error("cannot listen on {address} for {key}: {source}")]
     Listen {
@@ -94,6 +97,19 @@ pub(crate) enum Failure {
     /// The accounts do not start.
     #[error(transparent)]
     Identity(#[from] decalog_identity::api::service::Failure),
+    /// An outside provider's client secret cannot be had.
+    #[error("identity.providers {provider}: the client secret in {place} cannot be read: {reason}")]
+    ProviderSecret {
+        /// The provider's name.
+        provider: String,
+        /// Where it should be.
+        place: String,
+        /// Why not.
+        reason: String,
+    },
+    /// No calls to other servers can be made.
+    #[error(transparent)]
+    Outbound(#[from] decalog_outbound::OutboundError),
     /// The process's own machinery (threads, signals).
     #[error("cannot {action}: {source}")]
     Process {
@@ -115,6 +131,7 @@ impl Failure {
             | Self::DemoInTheOpen { .. }
             | Self::Traces(_) => "E-CONFIG",
             Self::Tls(_) => "E-TLS",
+            Self::Acme(_) => "E-ACME",
             Self::Listen { .. } => "E-LISTEN",
             Self::Data { .. } => "E-DATA",
             Self::Log { error, .. } => log_code(error),
@@ -126,6 +143,8 @@ impl Failure {
             Self::Exchange(_) => "E-UNIT",
             Self::Identity(decalog_identity::api::service::Failure::Start(error)) => start_code(error),
             Self::Identity(_) => "E-IDENTITY",
+            Self::ProviderSecret { .. } => "E-PROVIDER-SECRET",
+            Self::Outbound(_) => "E-OUTBOUND",
             Self::Process { .. } => "E-PROCESS",
         }
     }

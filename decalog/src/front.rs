@@ -4,6 +4,7 @@
 //! and the probes and asks nobody who they are.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use decalog_gateway::tls::{Files, Tls};
 use decalog_gateway::watch::Watch;
 use decalog_identity::api::service::Identity;
 use decalog_identity::api::{oauth, rest as identity_rest};
+use decalog_outbound::Calling;
 use decalog_telemetry::Metrics;
 use decalog_telemetry::http::certificate;
 use serde_json::Value;
@@ -123,11 +125,17 @@ fn gate(http: &Http, identity: &Arc<Identity>) -> Gate {
 
 /// Takes the address of the public listener. Must be called inside the Tokio runtime, which then watches the certificate.
 pub(crate) async fn listen(
-    http: &Http,
+    config: &Config,
     metrics: &Metrics,
     watch: Arc<dyn Watch>,
+    calling: &Calling,
 ) -> Result<(Listener, SocketAddr), Failure> {
-    let tls = tls("http", &http.tls, metrics)?;
+    let http = &config.http;
+    let tls = if http.acme.is_on() {
+        Some(acme(config, metrics, calling)?)
+    } else {
+        tls("http", &http.tls, metrics)?
+    };
     let settings = Settings {
         max_connections: http.max_connections.get() as usize,
         max_connections_per_address: http.max_connections_per_address.get() as usize,
@@ -170,16 +178,40 @@ pub(crate) fn tls(
     if !wanted.is_on() {
         return Ok(None);
     }
-    let authorities = Some(wanted.client_authorities.clone()).filter(|path| !path.as_os_str().is_empty());
     let files = Files {
         certificate: wanted.certificate.clone(),
         key: wanted.key.clone(),
-        client_authorities: authorities,
+        client_authorities: authorities(wanted),
     };
+    open(listener, files, metrics).map(Some)
+}
+
+fn authorities(wanted: &config::Tls) -> Option<PathBuf> {
+    Some(wanted.client_authorities.clone()).filter(|path| !path.as_os_str().is_empty())
+}
+
+/// The TLS side whose certificate an ACME authority issues, from now on.
+fn acme(config: &Config, metrics: &Metrics, calling: &Calling) -> Result<Arc<Tls>, Failure> {
+    let wanted = &config.http.acme;
+    let settings = decalog_acme::Settings {
+        directory: wanted.directory.clone(),
+        names: wanted.names.clone(),
+        contacts: wanted.contacts.clone(),
+        folder: config.server.data.join("acme"),
+    };
+    let stands = decalog_acme::prepare(&settings)?;
+    let files = Files { client_authorities: authorities(&config.http.tls), ..stands };
+    let tls = open("http", files, metrics)?;
+    let client = calling.clone().client("acme")?;
+    tokio::spawn(decalog_acme::keep(settings, client, Arc::clone(&tls)));
+    Ok(tls)
+}
+
+fn open(listener: &'static str, files: Files, metrics: &Metrics) -> Result<Arc<Tls>, Failure> {
     let tls = Tls::open(files)?;
     certificate(metrics, listener, Arc::clone(&tls));
     tokio::spawn(Arc::clone(&tls).watch(CERTIFICATE_LOOK));
-    Ok(Some(tls))
+    Ok(tls)
 }
 
 fn proxies(http: &Http) -> Proxies {

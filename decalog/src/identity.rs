@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use decalog_identity::api::provider::{Accounts, Beside, Fetch, Provider, Secret};
 use decalog_identity::api::service::{ADMIN, First, Identity, Plan, SELF, Settings};
 use decalog_identity::command::OpenAccount;
 use decalog_identity::value::SECOND;
@@ -14,7 +15,7 @@ use decalog_runtime::{Meter, OnFatal};
 use decalog_seal::KeyRing;
 use decalog_telemetry::partitions::Bounds;
 
-use crate::config::{Config, Login};
+use crate::config::{self, Config, Login};
 use crate::failure::Failure;
 
 const DAY: i64 = 86_400 * SECOND;
@@ -31,6 +32,7 @@ pub(crate) fn start(
     keys: Option<Arc<KeyRing>>,
     meter: Arc<dyn Meter>,
     fatal: OnFatal,
+    fetch: Arc<dyn Fetch>,
 ) -> Result<(Arc<Identity>, Option<First>), Failure> {
     let data = &config.server.data;
     let plan = Plan {
@@ -46,7 +48,8 @@ pub(crate) fn start(
         meter,
         clock: Arc::new(SystemClock),
         fatal,
-        settings: settings(config, http),
+        fetch,
+        settings: settings(config, http)?,
     };
     Ok(Identity::start(plan)?)
 }
@@ -59,12 +62,13 @@ pub(crate) fn show(first: &First) {
     ));
 }
 
-fn settings(config: &Config, http: SocketAddr) -> Settings {
+fn settings(config: &Config, http: SocketAddr) -> Result<Settings, Failure> {
     let it = &config.identity;
     let scheme = if config.http.is_secure() { "https" } else { "http" };
     let issuer = if it.issuer.is_empty() { format!("{scheme}://{http}") } else { it.issuer.clone() };
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
-    Settings {
+    let providers = it.providers.iter().map(provider).collect::<Result<_, _>>()?;
+    Ok(Settings {
         audience: issuer.clone(),
         issuer,
         rights: names(&RIGHTS),
@@ -77,7 +81,8 @@ fn settings(config: &Config, http: SocketAddr) -> Settings {
         password_checks: it.password_checks.get() as usize,
         password_queue: it.password_queue.get() as usize,
         accounts: it.accounts.iter().map(account).collect(),
-    }
+        providers,
+    })
 }
 
 fn account(login: &Login) -> OpenAccount {
@@ -87,6 +92,48 @@ fn account(login: &Login) -> OpenAccount {
         roles: login.roles.iter().map(|role| role.name().to_owned()).collect(),
         service: false,
     }
+}
+
+fn provider(it: &config::Provider) -> Result<Provider, Failure> {
+    Ok(Provider {
+        name: it.name.as_str().to_owned(),
+        label: it.label.clone(),
+        issuer: it.issuer.clone(),
+        client_id: it.client_id.clone(),
+        client_secret: client_secret(it)?.map(Secret::new),
+        scopes: it.scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
+        accounts: match it.accounts {
+            config::Accounts::Linked => Accounts::Linked,
+            config::Accounts::Open => Accounts::Open,
+        },
+        email_domains: it.email_domains.iter().map(|domain| domain.as_str().to_owned()).collect(),
+        second_factor: match it.second_factor {
+            config::SecondFactor::Ask => Beside::Ask,
+            config::SecondFactor::Trusted => Beside::Trusted,
+        },
+    })
+}
+
+/// A provider's secret, from where the configuration says; none for a public client.
+fn client_secret(it: &config::Provider) -> Result<Option<String>, Failure> {
+    let failed = |place: String, reason: String| Failure::ProviderSecret {
+        provider: it.name.as_str().to_owned(),
+        place,
+        reason,
+    };
+    let (place, text) = if !it.client_secret_file.as_os_str().is_empty() {
+        let place = it.client_secret_file.display().to_string();
+        let text = std::fs::read_to_string(&it.client_secret_file);
+        (place.clone(), text.map_err(|error| failed(place, error.to_string()))?)
+    } else if !it.client_secret_environment.is_empty() {
+        let name = &it.client_secret_environment;
+        let place = format!("the environment variable {name}");
+        (place.clone(), std::env::var(name).map_err(|error| failed(place, error.to_string()))?)
+    } else {
+        return Ok(Some(it.client_secret.reveal().to_owned()).filter(|text| !text.is_empty()));
+    };
+    let text = text.trim_end_matches(['\r', '\n']).to_owned();
+    if text.is_empty() { Err(failed(place, "it is empty".to_owned())) } else { Ok(Some(text)) }
 }
 
 /// What the directory's partition is bounded by.
@@ -103,4 +150,20 @@ pub(crate) fn is_issuer(text: &str) -> bool {
     let clean =
         |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'"'));
     rest.is_some_and(|rest| !rest.is_empty() && !rest.ends_with('/') && clean(rest))
+}
+
+/// Whether a text can be an outside provider's issuer: an https address, or an http one of this machine, whose keys nobody
+/// on the way can exchange.
+pub(crate) fn is_provider_issuer(text: &str) -> bool {
+    let own = |rest: &str| {
+        let authority = rest.split('/').next().unwrap_or_default();
+        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+        matches!(host, "localhost" | "127.0.0.1" | "[::1]")
+    };
+    let rest =
+        text.strip_prefix("https://").or_else(|| text.strip_prefix("http://").filter(|rest| own(rest)));
+    let clean = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'"' | b'@' | b'\\');
+    rest.is_some_and(|rest| {
+        !rest.is_empty() && !rest.starts_with('/') && text.len() <= 500 && rest.bytes().all(clean)
+    })
 }

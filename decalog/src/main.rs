@@ -11,6 +11,7 @@ mod front;
 mod identity;
 mod open_files;
 mod outbound;
+mod providers;
 mod sealing;
 mod serve;
 mod status;

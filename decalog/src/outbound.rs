@@ -1,20 +1,32 @@
 //! Calls to other servers, as the configuration wants them: one guard and one policy for every client.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use decalog_outbound::{Guard, Hedge, Policy};
+use decalog_outbound::{Calling, Guard, Hedge, Policy};
+use decalog_telemetry::Metrics;
+use decalog_telemetry::calls::Calls;
 
-use crate::config::{Outbound, Resilience};
+use crate::config::{Config, Outbound, Resilience};
+
+/// How every client calls.
+pub(crate) fn calling(config: &Config, metrics: &Metrics) -> Calling {
+    Calling {
+        guard: guard(&config.outbound),
+        policy: policy(&config.resilience),
+        watch: Arc::new(Calls::new(metrics)),
+    }
+}
 
 /// Where calls may go.
-pub(crate) fn guard(outbound: &Outbound) -> Guard {
+fn guard(outbound: &Outbound) -> Guard {
     // What cannot be parsed was refused when the configuration was read.
     let allowed = outbound.allow.iter().filter_map(|allowed| allowed.as_str().parse().ok()).collect();
     Guard { allowed, plain_http: outbound.plain_http }
 }
 
 /// How calls are made.
-pub(crate) fn policy(resilience: &Resilience) -> Policy {
+fn policy(resilience: &Resilience) -> Policy {
     let millis = |millis: u32| Duration::from_millis(millis.into());
     let hedge = match resilience.hedge_milliseconds.get() {
         _ if !resilience.hedge => Hedge::Off,

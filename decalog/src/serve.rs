@@ -16,13 +16,12 @@ use decalog_gateway::server::Listener;
 use decalog_gateway::tls::Tls;
 use decalog_identity::api::service::{First, Identity};
 use decalog_log::{EmbeddedLog, Log};
+use decalog_outbound::Calling;
 use decalog_runtime::store::FolderStore;
 use decalog_runtime::{Meter, OnFatal};
 use decalog_seal::KeyRing;
-use decalog_telemetry::calls::Calls;
 use decalog_telemetry::http::Requests;
 use decalog_telemetry::partitions::{Bounds, Partitions};
-use decalog_telemetry::traces::Calling;
 use decalog_telemetry::{Metrics, disk};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
@@ -32,7 +31,7 @@ use crate::config::{self, Config, Loaded};
 use crate::failure::{Failure, fatal_code};
 use crate::front::{self, Parts, seconds};
 use crate::status::Status;
-use crate::{demo, identity, open_files, outbound, sealing, telemetry};
+use crate::{demo, identity, open_files, outbound, providers, sealing, telemetry};
 
 /// How long to wait when the system refuses a connection (no file descriptors, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -65,16 +64,12 @@ pub(crate) fn run(request: &Request) -> Result<(), Failure> {
         .build()
         .map_err(|source| Failure::Process { action: "start the asynchronous runtime", source })?;
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
-    let calling = Calling {
-        guard: outbound::guard(&config.outbound),
-        policy: outbound::policy(&config.resilience),
-        watch: Arc::new(Calls::new(&metrics)),
-    };
+    let calling = outbound::calling(&config, &metrics);
     // Dropped last: what is left to send goes out at the end.
-    let _traces = telemetry::init(&config.telemetry, calling, runtime.handle())?;
+    let _traces = telemetry::init(&config.telemetry, calling.clone(), runtime.handle())?;
     open_files::raise(&config);
     let requests = Arc::new(Requests::new(&metrics));
-    let doors = runtime.block_on(Doors::bind(&config, &metrics, Arc::clone(&requests)))?;
+    let doors = runtime.block_on(Doors::bind(&config, &metrics, Arc::clone(&requests), &calling))?;
     make_data(&config.server.data)?;
     let keys = sealing::begin(&config.server)?;
     if let (Some(ring), Some(source)) = (&keys, sealing::source(&config.server.seal)) {
@@ -85,9 +80,10 @@ pub(crate) fn run(request: &Request) -> Result<(), Failure> {
     let (exchange, identity, first) = {
         // Market data and tokens follow the events on this runtime.
         let _inside = runtime.enter();
-        let meter = partitions.meter("identity");
+        let (meter, fetch) = (partitions.meter("identity"), providers::fetch(calling)?);
         let (identity, first) =
-            identity::start(&config, doors.http.1, Arc::clone(&log), keys.clone(), meter, on_fatal())?;
+            identity::start(&config, doors.http.1, Arc::clone(&log), keys.clone(), meter, on_fatal(), fetch)?;
+        providers::show(&metrics, &identity);
         let (meter, logons) = (partitions.meter("exchange"), identity.logons());
         (Exchange::start(plan(&config, Arc::clone(&log), keys, logons, meter))?, identity, first)
     };
@@ -135,7 +131,12 @@ struct Doors {
 }
 
 impl Doors {
-    async fn bind(config: &Config, metrics: &Metrics, requests: Arc<Requests>) -> Result<Self, Failure> {
+    async fn bind(
+        config: &Config,
+        metrics: &Metrics,
+        requests: Arc<Requests>,
+        calling: &Calling,
+    ) -> Result<Self, Failure> {
         let address = config.exchange.fix.listen;
         let failed = |source| Failure::Listen { key: "exchange.fix.listen", address, source };
         let fix = TcpListener::bind(address).await.map_err(failed)?;
@@ -143,7 +144,7 @@ impl Doors {
         Ok(Self {
             fix: (fix, bound),
             fix_tls: front::tls("fix", &config.exchange.fix.tls, metrics)?,
-            http: front::listen(&config.http, metrics, requests).await?,
+            http: front::listen(config, metrics, requests, calling).await?,
             operators: front::listen_for_operators(config.telemetry.listen).await?,
         })
     }

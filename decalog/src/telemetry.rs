@@ -3,7 +3,8 @@
 
 use std::io::IsTerminal;
 
-use decalog_telemetry::traces::{Calling, Traces};
+use decalog_outbound::Calling;
+use decalog_telemetry::traces::Traces;
 use tokio::runtime::Handle;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;

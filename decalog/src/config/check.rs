@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::schema::{Config, Http, Instrument, Resilience, Seal, Tls, Unit};
+use super::schema::{Config, Http, Instrument, Provider, Resilience, Seal, Tls, Unit};
 
 /// A refusal: the key's path (places in lists count from 1) and the reason.
 type Refused = (Vec<String>, String);
@@ -32,6 +32,7 @@ pub(super) fn check(config: &Config) -> Result<(), Refused> {
             "must be an http or https address without a slash, query or fragment at its end".to_owned();
         return Err((path(["identity", "issuer"]), reason));
     }
+    check_providers(&config.identity.providers)?;
     let mut symbols = BTreeSet::new();
     let mut comp_ids = BTreeSet::from([config.exchange.fix.comp_id.as_str()]);
     for (place, unit) in config.exchange.units.iter().enumerate() {
@@ -142,6 +143,54 @@ fn check_seal(seal: &Seal) -> Result<(), Refused> {
         }
         _ => Ok(()),
     }
+}
+
+fn check_providers(providers: &[Provider]) -> Result<(), Refused> {
+    for (place, provider) in providers.iter().enumerate() {
+        let at = |(key, reason): (&str, &str)| {
+            (path(["identity", "providers", &(place + 1).to_string(), key]), reason.to_owned())
+        };
+        let before = &providers[..place];
+        if before.iter().any(|other| other.name == provider.name) {
+            return Err(at(("name", "is listed twice")));
+        }
+        if before.iter().any(|other| other.issuer == provider.issuer) {
+            return Err(at(("issuer", "is listed twice: who somebody is there is told by it")));
+        }
+        check_provider(provider).map_err(at)?;
+    }
+    Ok(())
+}
+
+fn check_provider(provider: &Provider) -> Result<(), (&'static str, &'static str)> {
+    if !crate::identity::is_provider_issuer(&provider.issuer) {
+        let reason =
+            "must be an https address without a query or fragment; http only of this machine (localhost)";
+        return Err(("issuer", reason));
+    }
+    let shown = provider.label.chars().count();
+    if !(1..=60).contains(&shown) || provider.label.chars().any(char::is_control) {
+        return Err(("label", "must be 1 to 60 characters"));
+    }
+    if provider.client_id.is_empty() || !provider.client_id.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+        return Err(("client_id", "must be what the provider calls this server"));
+    }
+    let given = [
+        ("client_secret", !provider.client_secret.reveal().is_empty()),
+        ("client_secret_file", !provider.client_secret_file.as_os_str().is_empty()),
+        ("client_secret_environment", !provider.client_secret_environment.is_empty()),
+    ];
+    if let Some((key, _)) = given.into_iter().filter(|(_, given)| *given).nth(1) {
+        return Err((key, "stands beside another one; the secret comes from one place"));
+    }
+    let asks = |scope: &str| provider.scopes.iter().any(|one| one.as_str() == scope);
+    if !asks("openid") {
+        return Err(("scopes", "must have openid among them: without it there is no ID token"));
+    }
+    if !provider.email_domains.is_empty() && !asks("email") {
+        return Err(("email_domains", "needs the scope email among scopes"));
+    }
+    Ok(())
 }
 
 fn check_unit<'c>(

@@ -198,7 +198,9 @@ impl Source {
             (None, Some(found)) => found.path.join("."),
             (None, None) => String::new(),
         };
-        let shows_value = found.is_some_and(|found| found.is_scalar) && !key.ends_with("password_hash");
+        let shows_value = found.is_some_and(|found| found.is_scalar)
+            && !key.ends_with("password_hash")
+            && !key.ends_with("client_secret");
         let value = shows_value.then(|| self.text[span].chars().take(80).collect());
         Refusal { place, key, value, reason: reason.trim_end().replace('\n', ", ") }
     }

@@ -8,7 +8,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::value::{Allowed, Decimal, LoginName, Name, Network, Origin, PasswordHash, TimeOfDay, Whole};
+use super::value::{
+    Allowed, Decimal, Domain, LoginName, Name, Network, Origin, PasswordHash, ScopeName, Secret, Slug,
+    TimeOfDay, Whole,
+};
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -252,6 +255,7 @@ pub(crate) struct Identity {
     pub(crate) password_checks: Whole<1, 64, 1>,
     pub(crate) password_queue: Whole<1, 4_096, 64>,
     pub(crate) accounts: Vec<Login>,
+    pub(crate) providers: Vec<Provider>,
 }
 
 /// `[[identity.accounts]]`: an account that is opened when nobody has its name.
@@ -262,6 +266,56 @@ pub(crate) struct Login {
     pub(crate) password_hash: PasswordHash,
     #[serde(default = "ordinary_roles")]
     pub(crate) roles: Vec<Role>,
+}
+
+/// `[[identity.providers]]`: an outside OpenID Connect provider through which people sign in.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Provider {
+    pub(crate) name: Slug,
+    pub(crate) label: String,
+    pub(crate) issuer: String,
+    pub(crate) client_id: String,
+    #[serde(default)]
+    pub(crate) client_secret: Secret,
+    #[serde(default)]
+    pub(crate) client_secret_file: PathBuf,
+    #[serde(default)]
+    pub(crate) client_secret_environment: String,
+    #[serde(default = "ordinary_scopes")]
+    pub(crate) scopes: Vec<ScopeName>,
+    #[serde(default)]
+    pub(crate) accounts: Accounts,
+    #[serde(default)]
+    pub(crate) email_domains: Vec<Domain>,
+    #[serde(default)]
+    pub(crate) second_factor: SecondFactor,
+}
+
+fn ordinary_scopes() -> Vec<ScopeName> {
+    ["openid", "profile", "email"].iter().map(|name| name.parse().expect("a scope")).collect()
+}
+
+/// Whom a provider lets in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Accounts {
+    /// Who linked their account.
+    #[default]
+    Linked,
+    /// Strangers too.
+    Open,
+}
+
+/// What an account with a second factor needs beside a provider's word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum SecondFactor {
+    /// Its second factor.
+    #[default]
+    Ask,
+    /// Nothing.
+    Trusted,
 }
 
 fn ordinary_roles() -> Vec<Role> {

@@ -176,12 +176,18 @@ macro_rules! checked_text {
             }
         }
 
+        impl FromStr for $name {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                let check: fn(&str) -> Result<(), String> = $check;
+                check(text).map(|()| Self(text.to_owned()))
+            }
+        }
+
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                let check: fn(&str) -> Result<(), String> = $check;
-                check(&text).map_err(D::Error::custom)?;
-                Ok(Self(text))
+                String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
             }
         }
     };
@@ -227,6 +233,51 @@ checked_text! {
     /// A network, an address or a host that calls may reach.
     Allowed, |text| {
         text.parse::<decalog_outbound::Allowed>().map(drop).map_err(|refusal| refusal.to_string())
+    }
+}
+
+checked_text! {
+    /// A name that stands in addresses.
+    Slug, |text| {
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let fits = (1..=32).contains(&text.len()) && text.bytes().all(allowed);
+        fits.then_some(()).ok_or_else(|| "must be 1 to 32 of lower-case letters, digits and -".to_owned())
+    }
+}
+
+checked_text! {
+    /// A scope (RFC 6749, 3.3).
+    ScopeName, |text| {
+        let fits = decalog_identity::value::is_scope(text);
+        fits.then_some(()).ok_or_else(|| "must be a scope: letters without spaces and quotes".to_owned())
+    }
+}
+
+checked_text! {
+    /// A domain of e-mail addresses.
+    Domain, |text| {
+        let clean = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
+        let fits = text.contains('.') && text.split('.').all(|label| !label.is_empty()) && text.bytes().all(clean);
+        let reason = "must be a domain in lower case, like \"example.org\", without an @";
+        fits.then_some(()).ok_or_else(|| reason.to_owned())
+    }
+}
+
+/// A text that nothing shows.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Secret(String);
+
+impl Secret {
+    /// The text.
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
     }
 }
 

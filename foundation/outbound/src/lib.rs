@@ -27,6 +27,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod calling;
 mod client;
 mod error;
 mod guard;
@@ -37,6 +38,7 @@ pub mod sabotage;
 mod transport;
 mod watch;
 
+pub use calling::Calling;
 pub use client::{Answer, Client};
 pub use error::OutboundError;
 pub use guard::{Allowed, Forbidden, Guard, NothingAllowed};

@@ -4,13 +4,12 @@
 //! (W3C Trace Context), and what is asked on its behalf is told the same.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use decalog_gateway::trace::TraceContext;
-use decalog_outbound::{Client, Guard, OutboundError, Policy, Watch};
+use decalog_outbound::{Calling, Client, OutboundError};
 use opentelemetry::trace::{
     SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState, TracerProvider as _,
 };
@@ -40,43 +39,23 @@ pub enum TracesError {
     Exporter(#[from] ExporterBuildError),
 }
 
-/// How the collector is called.
-#[derive(Clone)]
-pub struct Calling {
-    /// Where calls may go; the collector's host is added.
-    pub guard: Guard,
-    /// How they are made.
-    pub policy: Policy,
-    /// Who is told of them.
-    pub watch: Arc<dyn Watch>,
-}
-
-impl fmt::Debug for Calling {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Calling")
-            .field("guard", &self.guard)
-            .field("policy", &self.policy)
-            .finish_non_exhaustive()
-    }
-}
-
 /// Sends spans until it is dropped; what is left is sent then.
 #[derive(Debug)]
 pub struct Traces(SdkTracerProvider);
 
 impl Traces {
-    /// Sends to this collector (`http://collector:4318/v1/traces`) one trace in `one_in`, and those that a caller has begun
+    /// Sends to this collector (`http://collector:4318/v1/traces`), whose host calls may reach whatever it is, one trace in `one_in`, and those that a caller has begun
     /// and sampled. Spans are sent in the background; when the collector is slow or gone they are dropped.
     pub fn start(
         endpoint: &str,
         one_in: u32,
         version: &'static str,
-        calling: Calling,
+        mut calling: Calling,
         runtime: Handle,
     ) -> Result<Self, TracesError> {
         let patience = calling.policy.timeout;
-        let client = Client::new("traces", calling.guard.naming(endpoint)?, calling.policy)?;
-        let client = client.watched(calling.watch);
+        calling.guard = calling.guard.naming(endpoint)?;
+        let client = calling.client("traces")?;
         let exporter = SpanExporter::builder()
             .with_http()
             .with_http_client(Courier { client, runtime })

@@ -115,10 +115,42 @@ fn a_password_hash_is_never_shown() {
 }
 
 #[test]
+fn a_provider_is_checked_and_its_secret_never_shown() {
+    let with = |changes: &str| {
+        let base =
+            "name = \"there\"\nlabel = \"There\"\nissuer = \"https://id.there.example\"\nclient_id = \"us\"";
+        parse(&format!("[[identity.providers]]\n{base}\n{changes}\n"))
+    };
+    assert!(with("").is_ok());
+    assert!(with("email_domains = [\"example.org\"]").is_ok());
+    for (changes, said) in [
+        ("scopes = [\"email\"]", "identity.providers.1.scopes: must have openid"),
+        ("scopes = [\"openid\"]\nemail_domains = [\"example.org\"]", "needs the scope email"),
+        ("email_domains = [\"@example.org\"]", "must be a domain in lower case"),
+        ("accounts = \"all\"", "identity.providers.1.accounts"),
+        ("client_secret = \"hush\"\nclient_secret_file = \"/x\"", "comes from one place"),
+        ("client_secret = 7", "identity.providers.1.client_secret"),
+    ] {
+        let refusal = with(changes).unwrap_err();
+        assert!(refusal.contains(said) && !refusal.contains("hush"), "{changes}: {refusal}");
+    }
+    for issuer in ["http://id.there.example", "https://", "https://a.example/?x", "ftp://a.example", "x"] {
+        let text = format!(
+            "[[identity.providers]]\nname = \"a\"\nlabel = \"A\"\nissuer = \"{issuer}\"\nclient_id = \"us\"\n"
+        );
+        assert!(parse(&text).unwrap_err().contains("must be an https address"), "{issuer}");
+    }
+    let twice = "[[identity.providers]]\nname = \"a\"\nlabel = \"A\"\nissuer = \"https://a.example\"\nclient_id = \"us\"\n";
+    assert!(parse(&twice.repeat(2)).unwrap_err().contains("identity.providers.2.name"), "a name stands once");
+    let config = with("client_secret = \"hush\"").unwrap();
+    assert!(!format!("{config:?}").contains("hush"));
+}
+
+#[test]
 fn the_example_parses_and_its_sections_are_the_defaults() {
     let example = parse(EXAMPLE).unwrap();
     let mut example = toml::Value::try_from(&example).unwrap();
-    for (section, list) in [("exchange", "units"), ("identity", "accounts")] {
+    for (section, list) in [("exchange", "units"), ("identity", "accounts"), ("identity", "providers")] {
         let section = example[section].as_table_mut().unwrap();
         section.insert(list.to_owned(), toml::Value::Array(Vec::new()));
     }

@@ -1,4 +1,4 @@
-//! Challenges of passkeys: what an authenticator is to sign, once, within five minutes.
+//! Challenges: what an authenticator is to sign, or an outside provider to send back, once, within five minutes.
 //!
 //! A challenge is random, and says until when it counts, under a key of this process (HMAC-SHA-256) together with what it
 //! is for and who holds it. So nothing is kept of one that was only given out: strangers who ask for many fill no memory
@@ -32,24 +32,36 @@ pub(crate) enum Purpose {
     Confirm { account: u64 },
     /// To add a passkey to this account, which was confirmed.
     Add { account: u64 },
+    /// To come back from an outside provider and sign in: its place in the configuration.
+    ComeBack { provider: u32 },
+    /// The same, to link whoever comes back to this account, whose owner was confirmed.
+    Link { account: u64, provider: u32 },
+    /// To show a second factor after a provider's word: whose account that opens, and by which link.
+    AfterProvider { account: u64, link: u64 },
+    /// To go on with that: carried by the page which asks for it.
+    Ticket { account: u64, link: u64 },
 }
 
 impl Purpose {
     /// Whether nothing but the passkey speaks for the person: then the authenticator must have checked who is there.
     pub(crate) fn is_alone(self) -> bool {
-        !matches!(self, Purpose::SecondFactor { .. })
+        !matches!(self, Purpose::SecondFactor { .. } | Purpose::AfterProvider { .. })
     }
 
-    fn bytes(self) -> [u8; 13] {
-        let (kind, account, generation) = match self {
+    fn bytes(self) -> [u8; 17] {
+        let (kind, account, detail) = match self {
             Purpose::LogOn => (0, 0, 0),
-            Purpose::SecondFactor { account, generation } => (1, account, generation),
+            Purpose::SecondFactor { account, generation } => (1, account, generation.into()),
             Purpose::Confirm { account } => (2, account, 0),
             Purpose::Add { account } => (3, account, 0),
+            Purpose::ComeBack { provider } => (4, 0, provider.into()),
+            Purpose::Link { account, provider } => (5, account, provider.into()),
+            Purpose::AfterProvider { account, link } => (6, account, link),
+            Purpose::Ticket { account, link } => (7, account, link),
         };
-        let mut bytes = [kind; 13];
+        let mut bytes = [kind; 17];
         bytes[1..9].copy_from_slice(&u64::to_be_bytes(account));
-        bytes[9..].copy_from_slice(&u32::to_be_bytes(generation));
+        bytes[9..].copy_from_slice(&u64::to_be_bytes(detail));
         bytes
     }
 }
@@ -155,6 +167,9 @@ mod tests {
             Purpose::Add { account: 7 },
             Purpose::Confirm { account: 8 },
             Purpose::SecondFactor { account: 7, generation: 0 },
+            Purpose::Link { account: 7, provider: 0 },
+            Purpose::AfterProvider { account: 7, link: 0 },
+            Purpose::Ticket { account: 7, link: 0 },
         ] {
             assert_eq!(check(&challenge, purpose, "me", NOW), Err(NoChallenge::Foreign), "{purpose:?}");
         }

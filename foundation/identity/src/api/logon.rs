@@ -177,14 +177,7 @@ impl Identity {
             self.note_failure(known.id).await;
             return Err(NoLogon::Wrong);
         }
-        let factor = match factor(&known, shown.code.as_deref(), self.now()) {
-            Ok(factor) => factor,
-            Err(NoLogon::Wrong) => {
-                self.note_failure(known.id).await;
-                return Err(NoLogon::Wrong);
-            }
-            Err(other) => return Err(other),
-        };
+        let factor = self.factor_of(&known, shown.code.as_deref()).await?;
         let log_on = LogOn {
             account: known.id,
             generation: known.generation,
@@ -202,6 +195,26 @@ impl Identity {
             return Err(NoLogon::SecondFactorNeeded { account, generation });
         }
         self.session(known.id, answer).await
+    }
+
+    /// Which factor a code is; a wrong one counts as a failure.
+    async fn factor_of(&self, known: &Known, code: Option<&str>) -> Result<Factor, NoLogon> {
+        let factor = factor(known, code, self.now());
+        if matches!(factor, Err(NoLogon::Wrong)) {
+            self.note_failure(known.id).await;
+        }
+        factor
+    }
+
+    /// The same for an account of which a provider has spoken.
+    pub(super) async fn code_of(&self, account: u64, code: Option<&str>) -> Result<Factor, NoLogon> {
+        let name = self.read(move |state| state.account(account).map(|it| it.name.clone())).await?;
+        let known = self.known(&name.unwrap_or_default()).await?.ok_or(NoLogon::Wrong)?;
+        let until = self.failures.locked_until(known.id, known.failures, known.locked_until);
+        if until > self.now() {
+            return Err(NoLogon::Later(until));
+        }
+        self.factor_of(&known, code).await
     }
 
     /// What came of a logon: account and session, or why not.

@@ -9,6 +9,7 @@ mod keys;
 mod logon;
 pub mod oauth;
 mod passkey;
+pub mod provider;
 mod random;
 pub mod rest;
 pub mod service;

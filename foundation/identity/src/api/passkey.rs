@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::challenge::{LIFETIME, NoChallenge, Purpose};
 use super::credential::{Created, Encoded, Got, Shown};
 use super::logon::{NoLogon, Wish};
+use super::provider::Ticket;
 use super::random;
 use super::service::{Identity, Trouble};
 use crate::command::{AddPasskey, LogOnWithPasskey, Refusal, Reply, UsePasskey};
@@ -56,6 +57,8 @@ enum Task {
     LogOn,
     /// Confirm a change of this account.
     Confirm(u64),
+    /// Count beside an outside provider's word.
+    AfterProvider(Ticket),
 }
 
 /// A passkey and whose it is.
@@ -214,6 +217,17 @@ impl Identity {
         Ok(Added { id, codes: are_new.await?.then_some(codes) })
     }
 
+    /// A passkey that must be this account's; another one counts as a failure.
+    async fn theirs(&self, account: u64, known: Option<Known>) -> Result<Known, NoLogon> {
+        match known.filter(|known| known.passkey.account == account) {
+            Some(known) => Ok(known),
+            None => {
+                self.note_failure(account).await;
+                Err(NoLogon::Wrong)
+            }
+        }
+    }
+
     /// Finds out whose passkey this is and checks what it says. Failures count.
     async fn recognise(
         &self,
@@ -225,13 +239,8 @@ impl Identity {
         let known = self.read(move |state| known(state, &credential)).await?;
         let theirs = match task {
             Task::LogOn => known,
-            Task::Confirm(account) => match known.filter(|known| known.passkey.account == account) {
-                Some(known) => Some(known),
-                None => {
-                    self.note_failure(account).await;
-                    return Err(NoLogon::Wrong);
-                }
-            },
+            Task::Confirm(account) => Some(self.theirs(account, known).await?),
+            Task::AfterProvider(ticket) => Some(self.theirs(ticket.account(), known).await?),
         };
         let Some(known) = theirs else {
             self.failures.unknown(secret::hash(&shown.id.0), self.now());
@@ -271,6 +280,7 @@ impl Identity {
                 vec![Purpose::LogOn, Purpose::SecondFactor { account, generation: known.generation }]
             }
             Task::Confirm(account) => vec![Purpose::Confirm { account }],
+            Task::AfterProvider(ticket) => vec![ticket.purpose()],
         };
         let mut checked = purposes
             .into_iter()
@@ -328,6 +338,17 @@ impl Identity {
         };
         let answer = self.ask(account, &known.name, log_on).await;
         self.session(account, answer).await
+    }
+
+    /// What a passkey says that is shown after an outside provider's word.
+    pub(super) async fn passkey_after_provider(
+        &self,
+        ticket: Ticket,
+        shown: &Shown<Got>,
+        holder: &str,
+    ) -> Result<(u64, Asserted), NoLogon> {
+        let (known, _, asserted) = self.recognise(shown, holder, Task::AfterProvider(ticket)).await?;
+        Ok((known.id, asserted))
     }
 
     /// Confirms a change of an account by a passkey of it.

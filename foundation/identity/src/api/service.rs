@@ -23,6 +23,7 @@ use super::direct::Direct;
 use super::failures::Failures;
 use super::keys::Keys;
 use super::logon::Passwords;
+use super::provider::{Fetch, Provider, Providers};
 use super::random;
 use crate::command::{Command, NoteFailures, OpenAccount, Refusal, Reply, SetClient, SetRole};
 use crate::engine::webauthn::RelyingParty;
@@ -64,6 +65,8 @@ pub struct Plan {
     pub clock: Arc<dyn Clock>,
     /// Who is told when the process must stop.
     pub fatal: OnFatal,
+    /// Who asks outside providers.
+    pub fetch: Arc<dyn Fetch>,
     /// What can be chosen.
     pub settings: Settings,
 }
@@ -96,6 +99,8 @@ pub struct Settings {
     pub password_queue: usize,
     /// Accounts that are opened when nobody has their names.
     pub accounts: Vec<OpenAccount>,
+    /// Outside providers through which people sign in.
+    pub providers: Vec<Provider>,
 }
 
 /// Why something is not done.
@@ -155,6 +160,7 @@ pub struct Identity {
     /// What passkeys are bound to; none when the issuer is of a kind that has none.
     pub(crate) party: Option<RelyingParty>,
     pub(crate) challenges: Challenges,
+    pub(crate) providers: Providers,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) doorkeeper: Arc<Doorkeeper>,
     reached: watch::Receiver<u64>,
@@ -219,6 +225,7 @@ impl Identity {
             passwords: Passwords::new(settings.password_checks, settings.password_queue),
             party: RelyingParty::of(&settings.issuer),
             challenges: Challenges::new(),
+            providers: Providers::new(&settings.providers, plan.fetch),
             settings,
             partition,
             principals,
@@ -265,6 +272,11 @@ impl Identity {
     /// Failed logons since the start: with names that nobody has, and with accounts.
     pub fn failed_logons(&self) -> (u64, u64) {
         self.failures.totals()
+    }
+
+    /// How sign-ins through outside providers ended since the start: provider, outcome, how many.
+    pub fn provider_sign_ins(&self) -> Vec<(String, &'static str, u64)> {
+        self.providers.outcomes()
     }
 
     /// Answers what was taken, syncs, and stops.

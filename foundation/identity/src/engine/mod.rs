@@ -3,6 +3,8 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod base32;
+pub mod id_token;
+pub mod jwk;
 pub mod jws;
 pub mod lockout;
 pub mod pkce;

@@ -13,7 +13,7 @@ mod taken_out {
 
     use decalog_identity::sabotage::{Sabotage, take_out};
 
-    use crate::{guarantees, passkeys, tokens, webauthn};
+    use crate::{guarantees, id_tokens, passkeys, provider_doors, provider_state, tokens, webauthn};
 
     fn fails_without(sabotage: Sabotage, test: fn()) {
         test();
@@ -66,5 +66,26 @@ mod taken_out {
     #[test]
     fn passkey_replay() {
         fails_without(Sabotage::PasskeyReplay, passkeys::what_was_signed_once_signs_nobody_in_again);
+    }
+
+    #[test]
+    fn provider_signature() {
+        fails_without(Sabotage::ProviderSignature, id_tokens::a_signature_of_somebody_else_is_refused);
+    }
+
+    #[test]
+    fn provider_nonce() {
+        fails_without(Sabotage::ProviderNonce, id_tokens::the_answer_to_another_sign_in_is_refused);
+    }
+
+    #[test]
+    fn provider_factor() {
+        let test = provider_state::a_second_factor_is_asked_for_after_a_providers_word;
+        fails_without(Sabotage::ProviderFactor, test);
+    }
+
+    #[test]
+    fn provider_browser() {
+        fails_without(Sabotage::ProviderBrowser, provider_doors::an_answer_counts_in_the_browser_that_asked);
     }
 }

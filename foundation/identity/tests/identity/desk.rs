@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use decalog_gateway::access::Authenticator;
 use decalog_gateway::route::{Gate, front};
+use decalog_identity::api::provider::{Fetch, Fetching, Provider};
 use decalog_identity::api::service::{First, Identity, Plan, Settings};
 use decalog_identity::api::{oauth, rest};
 use decalog_identity::value::SECOND;
@@ -23,12 +24,32 @@ use crate::life::set;
 
 pub(crate) const ISSUER: &str = "http://id.example";
 
+/// Nothing outside can be asked.
+struct NoNetwork;
+
+impl Fetch for NoNetwork {
+    fn get<'a>(&'a self, url: &'a str, _: Option<&'a str>) -> Fetching<'a> {
+        Box::pin(async move { Err(format!("nobody asks {url}")) })
+    }
+
+    fn post_form<'a>(
+        &'a self,
+        url: &'a str,
+        _: &'a [(&'a str, &'a str)],
+        _: Option<&'a str>,
+    ) -> Fetching<'a> {
+        self.get(url, None)
+    }
+}
+
 /// What outlives a restart.
 pub(crate) struct Place {
     disk: SimDisk,
     store: MemoryStore,
     pub(crate) clock: Arc<SimClock>,
     issuer: &'static str,
+    pub(crate) providers: Vec<Provider>,
+    pub(crate) fetch: Arc<dyn Fetch>,
     folder: tempfile::TempDir,
     runtime: tokio::runtime::Runtime,
 }
@@ -91,6 +112,7 @@ fn settings(issuer: &str) -> Settings {
         password_checks: 2,
         password_queue: 64,
         accounts: Vec::new(),
+        providers: Vec::new(),
     }
 }
 
@@ -102,6 +124,8 @@ impl Place {
     pub(crate) fn known_as(issuer: &'static str) -> Place {
         Place {
             issuer,
+            providers: Vec::new(),
+            fetch: Arc::new(NoNetwork),
             disk: SimDisk::new(),
             store: MemoryStore::new(),
             clock: Arc::new(SimClock::new(Timestamp(1_700_000_000 * SECOND))),
@@ -127,7 +151,8 @@ impl Place {
             clock: self.clock.clone(),
             meter: Arc::new(()),
             fatal: Arc::new(|fatal| panic!("{fatal}")),
-            settings: settings(self.issuer),
+            fetch: Arc::clone(&self.fetch),
+            settings: Settings { providers: self.providers.clone(), ..settings(self.issuer) },
         };
         let _inside = self.runtime.enter();
         let (identity, first) = Identity::start(plan).expect("the directory starts");

@@ -331,7 +331,7 @@ fn every_route_refuses_who_shows_nothing_or_too_little() {
             tried += 1;
         }
     }
-    assert_eq!(tried, 24);
+    assert_eq!(tried, 26);
 }
 
 #[test]

@@ -159,7 +159,7 @@ fn with_a_passkey_the_password_needs_it_or_a_code() {
     assert_eq!(scene.show(&mut visitor, &page, &shown), StatusCode::SEE_OTHER);
 }
 
-fn decode_base32(text: &str) -> Vec<u8> {
+pub(crate) fn decode_base32(text: &str) -> Vec<u8> {
     let value = |letter| "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(letter).expect("base 32");
     let bits: String = text.chars().map(|letter| format!("{:05b}", value(letter))).collect();
     let byte =

@@ -8,7 +8,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::form::{Form, From, Query};
-use super::page::{OWN, see_other, words};
+use super::page::{not_from_here, see_other, words};
+use super::provider::back_to;
 use super::{Refused, Shared, refuse};
 use crate::api::random;
 use crate::api::service::{Identity, Trouble};
@@ -18,7 +19,7 @@ use crate::value::{Client, GrantType, Hash, SECOND, Scopes};
 
 /// How long a code can be redeemed.
 const CODE_LIFETIME: i64 = 60 * SECOND;
-const PATH: &str = "/oauth/authorize";
+pub(super) const PATH: &str = "/oauth/authorize";
 /// The redirect of programs that have no address: the code is shown.
 const OUT_OF_BAND: &str = "urn:ietf:wg:oauth:2.0:oob";
 
@@ -128,18 +129,12 @@ pub(super) async fn answer(
     let browser =
         identity.browser(&headers).await.map_err(|trouble| Refused::from(trouble).into_response())?;
     if !browser.sent(&form) {
-        return Err(words(
-            StatusCode::FORBIDDEN,
-            "Not from here",
-            "this form was not sent from our page: go back",
-        ));
+        return Err(not_from_here());
     }
     match (form.get("action"), browser.session) {
         (Some("sign-in" | "passkey"), _) => {
             let cookie = identity.sign_in(&browser, &form, device, PATH).await?;
-            let mut again = form_urlencoded::Serializer::new(String::new());
-            again.extend_pairs(form.pairs().filter(|(name, _)| *name != "prompt" && !OWN.contains(name)));
-            Ok(see_other(&format!("{PATH}?{}", again.finish()), Some(cookie)))
+            Ok(see_other(&back_to(PATH, &form), Some(cookie)))
         }
         (Some("approve"), Some(session)) => consent(&identity, wanted, session).await,
         (Some("deny"), _) => {

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::form::{Form, From, Query};
-use super::page::{hidden, see_other, words};
+use super::page::{hidden, not_from_here, see_other, words};
 use super::token::Asking;
 use super::{Refused, Shared, refuse};
 use crate::api::random;
@@ -15,7 +15,7 @@ use crate::api::service::Trouble;
 use crate::command::{DecideDevice, IssueDeviceCode};
 use crate::value::{GrantType, SECOND};
 
-const PATH: &str = "/oauth/device";
+pub(super) const PATH: &str = "/oauth/device";
 /// How long a person has to type the code.
 const LIFETIME: i64 = 600 * SECOND;
 /// Seconds between two questions of a device.
@@ -80,11 +80,7 @@ pub(super) async fn answer(
     let failed = |trouble: Trouble| Refused::from(trouble).into_response();
     let browser = identity.browser(&headers).await.map_err(failed)?;
     if !browser.sent(&form) {
-        return Err(words(
-            StatusCode::FORBIDDEN,
-            "Not from here",
-            "this form was not sent from our page: go back",
-        ));
+        return Err(not_from_here());
     }
     let code = form.get("user_code").unwrap_or_default().trim().to_ascii_uppercase();
     match (form.get("action"), browser.session) {

@@ -6,8 +6,11 @@ mod device;
 mod form;
 mod metadata;
 mod openapi;
+mod owner;
 mod page;
 mod passkeys;
+mod provider;
+mod providers;
 mod sign_in;
 mod token;
 mod tokens;
@@ -59,6 +62,15 @@ pub fn routes() -> Routes<Arc<Identity>> {
         .class(SIGN_IN)
         .route(Method::GET, passkeys::PATH, public, passkeys::ask)
         .route(Method::POST, passkeys::PATH, public, passkeys::answer)
+        .class(SIGN_IN)
+        .route(Method::GET, providers::PATH, public, providers::ask)
+        .route(Method::POST, providers::PATH, public, providers::answer)
+        .class(SIGN_IN)
+        .route(Method::GET, "/oauth/providers/{provider}/start", public, provider::start)
+        .class(SIGN_IN)
+        .route(Method::GET, "/oauth/providers/{provider}/callback", public, provider::come_back)
+        .class(SIGN_IN)
+        .route(Method::POST, "/oauth/providers/{provider}/callback", public, provider::complete)
         .class(SIGN_IN)
         .route(Method::GET, page::SCRIPT, public, page::script)
         .route(Method::GET, "/oauth/userinfo", Access::Scope(Scope("openid")), metadata::userinfo)

@@ -3,7 +3,7 @@
 
 use axum::http::StatusCode;
 use decalog_gateway::openapi::{
-    Description, FORM, HTML, JSON, Operation, item, object, paths, schema, schemas,
+    Description, FORM, HTML, JSON, Operation, in_path, in_query, item, object, paths, schema, schemas,
 };
 use serde_json::{Map, Value, json};
 
@@ -27,6 +27,16 @@ pub fn description() -> Description {
             "/oauth/passkeys",
             pages("askPasskeys", "answerPasskeys", "Where a person adds and removes passkeys"),
         ),
+        (
+            "/oauth/providers",
+            pages(
+                "askProviders",
+                "answerProviders",
+                "Where a person links outside providers to their account",
+            ),
+        ),
+        ("/oauth/providers/{provider}/start", there()),
+        ("/oauth/providers/{provider}/callback", and_back()),
         ("/oauth/passkey.js", item([("get", script)])),
         ("/oauth/userinfo", item([("get", userinfo("getUserInfo")), ("post", userinfo("postUserInfo"))])),
     ]);
@@ -34,6 +44,56 @@ pub fn description() -> Description {
     let error =
         object(&[("error", json!({ "type": "string" })), ("error_description", json!({ "type": "string" }))]);
     Description { paths: all, schemas: schemas([("OAuthError", error)]), ..Description::default() }
+}
+
+/// The way to an outside provider.
+fn there() -> Value {
+    let summary = "Sign in through an outside provider: the way there";
+    let start = way(Operation::new("startProviderSignIn", summary))
+        .parameters(&[name(), in_query("back", "Which of our pages to go on to", text())]);
+    item([("get", start)])
+}
+
+/// The way back from it (OpenID Connect Core, 3.1.2.5), and the second factor.
+fn and_back() -> Value {
+    let back = way(Operation::new("finishProviderSignIn", "The way back from an outside provider"))
+        .answers(StatusCode::OK, "A page, which may ask for a second factor", HTML, text())
+        .answers(StatusCode::CONFLICT, "A page that says why not", HTML, text())
+        .parameters(&[
+            name(),
+            in_query("state", "As it was sent along", text()),
+            in_query("code", "What the provider gives for tokens", text()),
+            in_query("error", "Why it does not", text()),
+            in_query("iss", "Who answers (RFC 9207)", text()),
+        ]);
+    let complete = way(Operation::new("completeProviderSignIn", "The second factor after a provider's word"))
+        .answers(StatusCode::OK, "The page again", HTML, text())
+        .parameters(&[name()])
+        .takes(FORM, form(&["action", "otp", "passkey"]));
+    item([("get", back), ("post", complete)])
+}
+
+fn name() -> Value {
+    in_path("provider", "The provider's name in the configuration")
+}
+
+fn text() -> Value {
+    json!({ "type": "string" })
+}
+
+/// What a step on the way to an outside provider may end with.
+fn way(operation: Operation) -> Operation {
+    let why = "A page that says why not";
+    let refusals = [
+        StatusCode::BAD_REQUEST,
+        StatusCode::UNAUTHORIZED,
+        StatusCode::FORBIDDEN,
+        StatusCode::NOT_FOUND,
+        StatusCode::TOO_MANY_REQUESTS,
+        StatusCode::SERVICE_UNAVAILABLE,
+    ];
+    let operation = refused(operation).answers_nothing(StatusCode::SEE_OTHER, "To the provider, or on");
+    refusals.into_iter().fold(operation, |operation, status| operation.answers(status, why, HTML, text()))
 }
 
 /// What clients call, with their own credentials.

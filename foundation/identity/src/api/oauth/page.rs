@@ -97,9 +97,19 @@ impl Browser {
     }
 
     pub(super) fn cookie(&self, name: &str, value: &str) -> HeaderValue {
+        self.cookie_for(name, value, "")
+    }
+
+    /// The same with another attribute.
+    pub(super) fn cookie_for(&self, name: &str, value: &str, attribute: &str) -> HeaderValue {
         let secure = if self.secure { "; Secure" } else { "" };
-        let text = format!("{name}={value}; Path=/oauth; HttpOnly; SameSite=Lax{secure}");
+        let text = format!("{name}={value}; Path=/oauth; HttpOnly; SameSite=Lax{secure}{attribute}");
         HeaderValue::try_from(text).expect("names and base64 are header values")
+    }
+
+    /// The cookie by which this browser is known, where it has none yet.
+    pub(super) fn fresh_cookie(&self) -> Option<HeaderValue> {
+        self.fresh.then(|| self.cookie(FORM, &self.form))
     }
 
     /// A page with a form that carries on what came with the request.
@@ -123,8 +133,8 @@ impl Browser {
             self.csrf()
         );
         let mut response = page(status, title, &body);
-        if self.fresh {
-            response.headers_mut().append(header::SET_COOKIE, self.cookie(FORM, &self.form));
+        if let Some(cookie) = self.fresh_cookie() {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
         }
         response
     }
@@ -187,6 +197,33 @@ pub(super) async fn script() -> impl IntoResponse {
 /// A hidden field.
 pub(super) fn hidden(name: &str, value: &str) -> String {
     format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", escape(name), escape(value))
+}
+
+/// A link to elsewhere.
+pub(super) fn link(address: &str, text: &str) -> String {
+    format!("<a href=\"{}\">{}</a>", escape(address), escape(text))
+}
+
+/// A page of words that leads on.
+pub(super) fn words_and_link(
+    status: StatusCode,
+    title: &str,
+    text: &str,
+    address: &str,
+    on: &str,
+) -> Response {
+    let body = format!(
+        "<h1>{}</h1><p role=\"alert\">{}</p><p>{}</p>",
+        escape(title),
+        escape(text),
+        link(address, on)
+    );
+    page(status, title, &body)
+}
+
+/// Why a form is not taken that was not filled in on a page of ours.
+pub(super) fn not_from_here() -> Response {
+    words(StatusCode::FORBIDDEN, "Not from here", "this form was not sent from our page: go back")
 }
 
 /// A page of words only.

@@ -9,21 +9,15 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::form::{Form, From, Query};
-use super::page::{Browser, escape, hidden, passkey_button, see_other, words};
+use super::owner::{NotConfirmed, Owner};
+use super::page::{Browser, escape, hidden, not_from_here, passkey_button, see_other};
 use super::{Refused, Shared};
 use crate::api::challenge::Purpose;
-use crate::api::logon::NoLogon;
 use crate::api::passkey::NotAdded;
-use crate::api::service::{Identity, Trouble, seconds};
+use crate::api::service::{Identity, Trouble};
 use crate::command::RemovePasskey;
 
 pub(super) const PATH: &str = "/oauth/passkeys";
-
-/// Who is signed in.
-struct Owner {
-    account: u64,
-    name: String,
-}
 
 fn failed(trouble: Trouble) -> Response {
     Refused::from(trouble).into_response()
@@ -49,11 +43,7 @@ pub(super) async fn answer(
 ) -> Result<Response, Response> {
     let browser = identity.browser(&headers).await.map_err(failed)?;
     if !browser.sent(&form) {
-        return Err(words(
-            StatusCode::FORBIDDEN,
-            "Not from here",
-            "this form was not sent from our page: go back",
-        ));
+        return Err(not_from_here());
     }
     let action = form.get("action").unwrap_or_default();
     if matches!(action, "sign-in" | "passkey") {
@@ -85,35 +75,12 @@ pub(super) async fn answer(
 }
 
 impl Identity {
-    fn owner(&self, browser: &Browser) -> Option<Owner> {
-        let principal = self.principals.look().session(browser.session?)?.principal.clone();
-        Some(Owner { account: principal.account, name: principal.name.to_string() })
-    }
-
     /// Whether it is the owner who asks now; otherwise the page again.
     async fn confirm_on_page(&self, browser: &Browser, owner: &Owner, form: &Form) -> Result<(), Response> {
-        let shown = form.get("passkey").map(serde_json::from_str);
-        let confirmed = match (shown, form.get("password")) {
-            (Some(Ok(shown)), _) => self.confirm_with_passkey(owner.account, browser.holder(), &shown).await,
-            (None, Some(password)) => match self.is_password(&owner.name, password.to_owned()).await {
-                Ok(true) => Ok(()),
-                Ok(false) => Err(NoLogon::Wrong),
-                Err(why) => Err(why),
-            },
-            _ => Err(NoLogon::Wrong),
-        };
-        let (status, said) = match confirmed {
+        let (status, said) = match self.confirm_owner(browser, owner, form).await {
             Ok(()) => return Ok(()),
-            Err(NoLogon::Later(until)) => {
-                let wait = seconds(until - self.now()).max(1);
-                (StatusCode::TOO_MANY_REQUESTS, format!("Too many attempts. Try again in {wait} s."))
-            }
-            Err(NoLogon::Ended) => (StatusCode::FORBIDDEN, "That took too long. Try again.".to_owned()),
-            Err(NoLogon::Busy) => (StatusCode::SERVICE_UNAVAILABLE, "Too much to do just now.".to_owned()),
-            Err(NoLogon::Trouble(trouble)) => return Err(failed(trouble)),
-            Err(NoLogon::Wrong | NoLogon::SecondFactorNeeded { .. }) => {
-                (StatusCode::FORBIDDEN, "The password is wrong, or the passkey not accepted.".to_owned())
-            }
+            Err(NotConfirmed::Said(status, said)) => (status, said),
+            Err(NotConfirmed::Trouble(trouble)) => return Err(failed(trouble)),
         };
         let again = self.passkeys_page(browser, owner, status, &said).await;
         Err(again.unwrap_or_else(|failure| failure))
@@ -193,7 +160,7 @@ impl Identity {
         let Some(shown) = shown else {
             return self.passkeys_page(browser, owner, StatusCode::BAD_REQUEST, "That is no passkey.").await;
         };
-        let Owner { account, name } = owner;
+        let Owner { account, name, .. } = owner;
         match self.add_passkey(*account, name, browser.holder(), label, &shown).await {
             Ok(added) => {
                 let said = match added.codes {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::Refused;
 use super::form::Form;
 use super::page::{Browser, SESSION, escape, passkey_button};
+use super::provider;
 use crate::api::challenge::Purpose;
 use crate::api::logon::{NoLogon, Shown, Wish};
 use crate::api::random;
@@ -82,7 +83,8 @@ impl Identity {
             Some(_) => "Use your passkey as well, or enter name, password and a code.",
             None => "Enter the code of your authenticator app too.",
         };
-        sign_in_form(browser, StatusCode::UNAUTHORIZED, action, form, words, button)
+        let page = Page { status: StatusCode::UNAUTHORIZED, action, carry: form, words, button };
+        sign_in_form(browser, page, "")
     }
 
     /// The page that asks who is there.
@@ -96,22 +98,27 @@ impl Identity {
     ) -> Response {
         let options = self.logon_options(browser.holder());
         let button = options.map(|options| ("Sign in with a passkey", options));
-        sign_in_form(browser, status, action, carry, words, button)
+        let others = provider::buttons(self, &provider::back_to(action, carry));
+        sign_in_form(browser, Page { status, action, carry, words, button }, &others)
     }
 }
 
-fn sign_in_form(
-    browser: &Browser,
+/// What a sign-in page says.
+struct Page<'a> {
     status: StatusCode,
-    action: &str,
-    carry: &Form,
-    words: &str,
-    button: Option<(&str, Value)>,
-) -> Response {
+    action: &'a str,
+    carry: &'a Form,
+    words: &'a str,
+    button: Option<(&'a str, Value)>,
+}
+
+/// The page; `others` is what leads to other ways in.
+fn sign_in_form(browser: &Browser, page: Page<'_>, others: &str) -> Response {
+    let Page { status, action, carry, words, button } = page;
     let name = escape(carry.get("username").unwrap_or_default());
     let button = button.map(|(text, options)| passkey_button("get", "passkey", text, &options));
     let inner = format!(
-        "<p role=\"alert\">{}</p>{}\
+        "<p role=\"alert\">{}</p>{}{others}\
          <p><label>Name <input name=\"username\" value=\"{name}\" autocomplete=\"username\" required></label></p>\
          <p><label>Password <input name=\"password\" type=\"password\" autocomplete=\"current-password\" required>\
          </label></p>\

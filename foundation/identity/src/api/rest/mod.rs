@@ -5,6 +5,7 @@ mod admin;
 mod me;
 mod openapi;
 mod passkeys;
+mod providers;
 
 pub use openapi::description;
 
@@ -62,6 +63,8 @@ pub fn routes() -> Routes<Arc<Identity>> {
         .route(Method::POST, "/v1/me/passkeys", own, passkeys::add)
         .route(Method::PATCH, "/v1/me/passkeys/{passkey}", own, passkeys::rename)
         .route(Method::DELETE, "/v1/me/passkeys/{passkey}", own, passkeys::remove)
+        .route(Method::GET, "/v1/me/providers", own, providers::list)
+        .route(Method::DELETE, "/v1/me/providers/{link}", own, providers::unlink)
         .route(Method::GET, "/v1/admin/accounts", admin, admin::accounts)
         .route(Method::POST, "/v1/admin/accounts", admin, admin::open)
         .route(Method::PATCH, "/v1/admin/accounts/{account}", admin, admin::change)

@@ -13,6 +13,7 @@ use super::{CONFLICT, PROBLEMS, REFUSED, TOO_MANY_FAILURES, UNKNOWN, WRONG_PASSK
 pub fn description() -> Description {
     let mut all = own();
     all.append(&mut passkeys());
+    all.append(&mut providers());
     all.append(&mut administration());
     let mut named = answers();
     named.append(&mut requests());
@@ -91,6 +92,17 @@ fn passkeys() -> Map<String, Value> {
         ("/v1/me/passkeys/challenge", item([("post", challenge)])),
         ("/v1/me/passkeys/options", item([("post", confirmed(options, schema("Proof")))])),
         ("/v1/me/passkeys/{passkey}", item(each)),
+    ])
+}
+
+fn providers() -> Map<String, Value> {
+    let list = Operation::new("listMyProviders", "Outside providers, and my links to them");
+    let list = ok(list, "Providers and links", schema("Providers"));
+    let unlink = Operation::new("unlinkProvider", "End a link to an outside provider");
+    let unlink = done(unlink.parameters(&[in_path("link", "Its id")]));
+    paths([
+        ("/v1/me/providers", item([("get", list)])),
+        ("/v1/me/providers/{link}", item([("delete", confirmed(unlink, schema("Proof")))])),
     ])
 }
 
@@ -199,6 +211,15 @@ fn answers() -> Map<String, Value> {
         ("passkeys", count()),
         ("recovery_codes", count()),
     ];
+    let link = [
+        ("id", number_text()),
+        ("provider", perhaps("string")),
+        ("issuer", text()),
+        ("subject", text()),
+        ("linked", seconds()),
+        ("used", perhaps("integer")),
+    ];
+    let provider = object(&[("name", text()), ("label", text())]);
     let failed = object(&[("unknown_names", count()), ("accounts", count())]);
     let events = list(json!({ "type": "object" }));
     schemas([
@@ -209,6 +230,7 @@ fn answers() -> Map<String, Value> {
         ("Accounts", object(&[("accounts", list(schema("Account")))])),
         ("ApiKey", object(&key)),
         ("ApiKeys", object(&[("api_keys", list(schema("ApiKey")))])),
+        ("Providers", object(&[("providers", list(provider)), ("links", list(object(&link)))])),
         ("Audit", object(&[("events", events), ("failed_logons", failed)])),
     ])
 }
