@@ -12,4 +12,5 @@ mod life;
 mod passkeys;
 mod provider_state;
 mod tokens;
+mod trail;
 mod webauthn;
