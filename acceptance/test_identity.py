@@ -1,6 +1,5 @@
 """Accounts and tokens, driven by Authlib as the client and joserfc as the judge of what is signed."""
 
-import json
 import subprocess
 import time
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from joserfc import jwt
 from joserfc.errors import BadSignatureError
 from joserfc.jwk import KeySet
 
-from clients.account import first_password
+from clients.account import audit, first_password
 from clients.browser import Browser
 from decalog_server import BINARY, Server, trading_unit
 
@@ -196,8 +195,7 @@ def test_what_happened_is_in_the_audit_trail_and_survives_kill_9(server, app, de
     server.restart()
     assert api(server, admin, "GET", "/v1/me").status_code == 200
     assert server.output().count("made admin with the password") == 1
-    wanted = [BINARY, "audit", server.data, "--json", "--account", "admin"]
-    lines = [json.loads(line) for line in subprocess.check_output(wanted, text=True).splitlines()]
+    lines = audit(server, api(server, admin, "GET", "/v1/admin/audit"), "--account", "admin")
     kinds = {line["event"] for line in lines}
     assert {"account-opened", "session-started", "consented", "reuse-detected", "device-decided"} <= kinds
     over_http = api(server, admin, "GET", "/v1/admin/audit", params={"event": "consented"}).json()["events"]
@@ -209,7 +207,7 @@ def test_what_happened_is_in_the_audit_trail_and_survives_kill_9(server, app, de
 
 def test_a_flood_of_wrong_logons_fills_no_log_and_starves_nobody(server, admin):
     """Strangers' names leave no record, and other routes are served meanwhile."""
-    before = subprocess.check_output([BINARY, "audit", server.data, "--json"], text=True).count("\n")
+    before = len(audit(server, api(server, admin, "GET", "/v1/admin/audit")))
     browser = Browser(server.url)
     browser.open("/oauth/device")
     began = time.monotonic()
@@ -217,5 +215,5 @@ def test_a_flood_of_wrong_logons_fills_no_log_and_starves_nobody(server, admin):
         answer = browser.submit(action="sign-in", username=f"nobody{number}", password="x")
         assert answer.status_code == 401
     assert api(server, admin, "GET", "/v1/me").status_code == 200
-    after = subprocess.check_output([BINARY, "audit", server.data, "--json"], text=True).count("\n")
+    after = len(audit(server, api(server, admin, "GET", "/v1/admin/audit")))
     assert after == before, f"{after - before} records in {time.monotonic() - began:.1f} s"

@@ -1,12 +1,13 @@
 """Somebody with an account: signs in as a person does, and calls routes with what comes of it."""
 
+import json
 import re
 import time
 
 import httpx
 
 from clients.browser import Browser
-from decalog_server import SECRETS
+from decalog_server import SECRETS, decalog
 
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 
@@ -19,6 +20,23 @@ def first_password(server) -> str:
             raise TimeoutError(f"no password; see {server.log}")
         time.sleep(0.01)
     return found.group(1)
+
+
+def audit(server, shown: httpx.Response, *filters: object) -> list[dict]:
+    """What `decalog audit` lists, once the newest event of this answer of /v1/admin/audit is among it: the files follow
+    what is answered by a few milliseconds."""
+    newest = shown.raise_for_status().json()["events"][-1]
+
+    def lines(*more: object) -> list[dict]:
+        listed = decalog("audit", server.data, "--json", *more, **server.environment)
+        assert listed.returncode == 0, listed.stderr
+        return [json.loads(line) for line in listed.stdout.splitlines()]
+
+    deadline = time.monotonic() + 30
+    while not any((line["offset"], line["index"]) == (newest["offset"], newest["index"]) for line in lines()):
+        assert time.monotonic() < deadline, f"{newest} is not in the audit trail"
+        time.sleep(0.01)
+    return lines(*filters)
 
 
 class Account:

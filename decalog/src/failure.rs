@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use decalog_exchange::api::service;
+use decalog_identity::api::service as identity;
 use decalog_log::LogError;
+use decalog_runtime::erasure::ErasureError;
 use decalog_runtime::{Fatal, StartError};
 use decalog_seal::SealError;
 
@@ -91,12 +93,15 @@ pub(crate) enum Failure {
         /// The data directory.
         data: PathBuf,
     },
+    /// The erasure ledger cannot be used.
+    #[error(transparent)]
+    Erasures(#[from] ErasureError),
     /// The exchange does not start.
     #[error(transparent)]
     Exchange(#[from] service::Failure),
     /// The accounts do not start.
     #[error(transparent)]
-    Identity(#[from] decalog_identity::api::service::Failure),
+    Identity(#[from] identity::Failure),
     /// An outside provider's client secret cannot be had.
     #[error("identity.providers {provider}: the client secret in {place} cannot be read: {reason}")]
     ProviderSecret {
@@ -138,10 +143,12 @@ impl Failure {
             Self::Seal(error) => sealing::code(error),
             Self::SealedData { .. } => "E-SEAL-NO-KEYS",
             Self::NoRing { .. } => "E-SEAL-RING",
+            Self::Erasures(_) | Self::Identity(identity::Failure::Erasure(_)) => "E-ERASURES",
+            Self::Identity(identity::Failure::Audit(_)) => "E-AUDIT",
             Self::Exchange(service::Failure::Start(error)) => start_code(error),
             Self::Exchange(service::Failure::Refused { .. }) => "E-UNIT-REFUSED",
             Self::Exchange(_) => "E-UNIT",
-            Self::Identity(decalog_identity::api::service::Failure::Start(error)) => start_code(error),
+            Self::Identity(identity::Failure::Start(error)) => start_code(error),
             Self::Identity(_) => "E-IDENTITY",
             Self::ProviderSecret { .. } => "E-PROVIDER-SECRET",
             Self::Outbound(_) => "E-OUTBOUND",

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use decalog_identity::api::provider::{Accounts, Beside, Fetch, Provider, Secret};
@@ -10,6 +11,7 @@ use decalog_identity::command::OpenAccount;
 use decalog_identity::value::SECOND;
 use decalog_log::Log;
 use decalog_runtime::clock::SystemClock;
+use decalog_runtime::erasure::Erasures;
 use decalog_runtime::store::FolderStore;
 use decalog_runtime::{Meter, OnFatal};
 use decalog_seal::KeyRing;
@@ -41,8 +43,11 @@ pub(crate) fn start(
         journal: data.join("events"),
         seal: keys,
         keys: data.join("identity-keys"),
+        audit: audit_path(data),
+        erasures: Arc::new(Erasures::open(&config.server.ledger())?),
         runtime: decalog_runtime::Config {
             snapshot_every: u64::from(config.server.snapshot_every_records.get()),
+            erase_within: Some(config.server.erasure_window.length()),
             ..decalog_runtime::Config::default()
         },
         meter,
@@ -52,6 +57,11 @@ pub(crate) fn start(
         settings: settings(config, http)?,
     };
     Ok(Identity::start(plan)?)
+}
+
+/// Where the audit trail of a data directory lies.
+pub(crate) fn audit_path(data: &Path) -> PathBuf {
+    data.join("audit")
 }
 
 /// Shows the first account, which was made because there was none.
@@ -77,6 +87,7 @@ fn settings(config: &Config, http: SocketAddr) -> Result<Settings, Failure> {
         refresh_lifetime: i64::from(it.refresh_token_days.get()) * DAY,
         logon_lifetime: i64::from(it.logon_hours.get()) * 3_600 * SECOND,
         key_period: i64::from(it.signing_key_days.get()) * DAY,
+        audit_days: it.audit_days.get(),
         open_registration: it.open_registration,
         password_checks: it.password_checks.get() as usize,
         password_queue: it.password_queue.get() as usize,

@@ -18,7 +18,7 @@ use decalog_identity::api::service::{First, Identity};
 use decalog_log::{EmbeddedLog, Log};
 use decalog_outbound::Calling;
 use decalog_runtime::store::FolderStore;
-use decalog_runtime::{Meter, OnFatal};
+use decalog_runtime::{Meter, OnFatal, retention};
 use decalog_seal::KeyRing;
 use decalog_telemetry::http::Requests;
 use decalog_telemetry::partitions::{Bounds, Partitions};
@@ -172,6 +172,7 @@ fn open_log(config: &Config, keys: Option<Arc<KeyRing>>, metrics: &Metrics) -> R
     let options = decalog_log::Options {
         segment_bytes,
         reserve_bytes: mebibytes(config.server.reserve_mebibytes.get()).min(segment_bytes / 4),
+        finish_after: Some(retention::pace(config.server.erasure_window.length())),
         seal: keys,
         on_sync: disk::syncs(metrics),
         ..decalog_log::Options::default()
@@ -219,6 +220,7 @@ fn plan(
             queue_records: exchange.queue_commands.get() as usize,
             spin,
             snapshot_every: u64::from(config.server.snapshot_every_records.get()),
+            erase_within: Some(config.server.erasure_window.length()),
             ..decalog_runtime::Config::default()
         },
         fix: Options {

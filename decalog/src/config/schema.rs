@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::value::{
-    Allowed, Decimal, Domain, LoginName, Name, Network, Origin, PasswordHash, ScopeName, Secret, Slug,
-    TimeOfDay, Whole,
+    Allowed, Decimal, Domain, LoginName, Name, Network, Origin, PasswordHash, Period, ScopeName, Secret,
+    Slug, TimeOfDay, Whole,
 };
 
 /// The whole file.
@@ -34,6 +34,8 @@ pub(crate) struct Server {
     pub(crate) segment_mebibytes: Whole<1, 1024, 64>,
     pub(crate) reserve_mebibytes: Whole<1, 1024, 16>,
     pub(crate) snapshot_every_records: Whole<1_000, 1_000_000_000, 1_000_000>,
+    pub(crate) erasure_window: Period,
+    pub(crate) erasure_ledger: PathBuf,
     pub(crate) seal: Seal,
 }
 
@@ -44,7 +46,20 @@ impl Default for Server {
             segment_mebibytes: Whole::default(),
             reserve_mebibytes: Whole::default(),
             snapshot_every_records: Whole::default(),
+            erasure_window: Period::days(30),
+            erasure_ledger: PathBuf::new(),
             seal: Seal::default(),
+        }
+    }
+}
+
+impl Server {
+    /// Where the erasure ledger lies: beside the data directory, which a backup replaces, unless set.
+    pub(crate) fn ledger(&self) -> PathBuf {
+        if self.erasure_ledger.as_os_str().is_empty() {
+            self.data.with_added_extension("erasures")
+        } else {
+            self.erasure_ledger.clone()
         }
     }
 }
@@ -251,6 +266,7 @@ pub(crate) struct Identity {
     pub(crate) refresh_token_days: Whole<1, 365, 30>,
     pub(crate) logon_hours: Whole<1, 720, 12>,
     pub(crate) signing_key_days: Whole<1, 365, 30>,
+    pub(crate) audit_days: Whole<1, 3_650, 365>,
     pub(crate) open_registration: bool,
     pub(crate) password_checks: Whole<1, 64, 1>,
     pub(crate) password_queue: Whole<1, 4_096, 64>,

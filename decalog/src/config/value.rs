@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -161,6 +162,55 @@ impl Serialize for TimeOfDay {
     }
 }
 
+/// A length of time as a whole number and its unit, `"30d"`: seconds, minutes, hours or days; from 4 seconds to ten years.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Period {
+    count: u64,
+    unit: char,
+}
+
+impl Period {
+    const UNITS: [(char, u64); 4] = [('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400)];
+
+    /// So many days.
+    pub(crate) const fn days(count: u64) -> Self {
+        Self { count, unit: 'd' }
+    }
+
+    /// The same in seconds.
+    pub(crate) fn length(self) -> Duration {
+        let unit = Self::UNITS.iter().find(|(unit, _)| *unit == self.unit).map_or(1, |(_, seconds)| *seconds);
+        Duration::from_secs(self.count.saturating_mul(unit))
+    }
+}
+
+impl FromStr for Period {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const ALLOWED: &str =
+            "must be a whole number with its unit s, m, h or d, like \"30d\", from 4s to 3650d";
+        let unit = text.chars().last().filter(|unit| Self::UNITS.iter().any(|(known, _)| known == unit));
+        let unit = unit.ok_or(ALLOWED)?;
+        let count = text.strip_suffix(unit).and_then(|count| count.parse::<u32>().ok()).ok_or(ALLOWED)?;
+        let period = Self { count: count.into(), unit };
+        let allowed = Duration::from_secs(4)..=Self::days(3_650).length();
+        if allowed.contains(&period.length()) { Ok(period) } else { Err(ALLOWED) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Period {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+impl Serialize for Period {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{}{}", self.count, self.unit))
+    }
+}
+
 /// A text that was checked when it was read.
 macro_rules! checked_text {
     ($(#[$doc:meta])* $name:ident, $check:expr) => {
@@ -297,6 +347,17 @@ mod tests {
         assert_eq!("0.01".parse::<Decimal>().unwrap().at_scale(1), None);
         for text in ["", ".", "1.", ".5", "1e3", "+1", "--1", "1234567890123456789"] {
             assert!(text.parse::<Decimal>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_period_has_a_unit_and_bounds() {
+        for (text, seconds) in [("4s", 4), ("90m", 5_400), ("2h", 7_200), ("30d", 2_592_000)] {
+            let period: Period = text.parse().expect(text);
+            assert_eq!(period.length(), Duration::from_secs(seconds));
+        }
+        for text in ["", "30", "d", "3s", "4000d", "-4s", "1.5h", "4 s", "4é"] {
+            assert!(text.parse::<Period>().is_err(), "{text}");
         }
     }
 

@@ -18,6 +18,8 @@ pub enum Sabotage {
     RefreshReuse,
     /// Failed logons lock nobody out.
     LockOut,
+    /// The audit trail does not know how far it has come.
+    AuditCursor,
     /// The signature of a passkey's assertion is not checked.
     PasskeySignature,
     /// The origin that a passkey was used on is not compared.

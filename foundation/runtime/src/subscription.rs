@@ -15,6 +15,8 @@ pub struct Subscription<E> {
     /// The name of one that pins, and what it may see.
     follower: Option<(String, Sees)>,
     caught_up: bool,
+    /// Events before are needed no more.
+    released: Address,
     reading: Option<Reading>,
     event: PhantomData<fn() -> E>,
 }
@@ -47,7 +49,7 @@ impl<E> Drop for Subscription<E> {
 
 impl<E: Wire> Subscription<E> {
     pub(crate) fn new(hub: Arc<Hub>, at: Address, follower: Option<(String, Sees)>) -> Subscription<E> {
-        Subscription { hub, at, follower, caught_up: false, reading: None, event: PhantomData }
+        Subscription { hub, at, follower, caught_up: false, released: at, reading: None, event: PhantomData }
     }
 
     /// The cursor: a subscription from here goes on where this one is.
@@ -56,7 +58,8 @@ impl<E: Wire> Subscription<E> {
     }
 
     /// A follower no longer needs events before this address: its cursor is stored where it survives.
-    pub fn release(&self, before: Address) {
+    pub fn release(&mut self, before: Address) {
+        self.released = before;
         if let Some((name, sees)) = &self.follower {
             self.hub.pin(name, *sees, before.offset);
         }
@@ -106,7 +109,15 @@ impl<E: Wire> Subscription<E> {
     /// Nothing is left below `end`: the cursor stands there, past records without events.
     fn nothing(&mut self, end: u64, closed: bool) -> Result<Option<Published<E>>, SubscriptionError> {
         self.caught_up = true;
-        self.at = self.at.max(Address::of_record(end));
+        let end = Address::of_record(end);
+        if self.at < end {
+            // Who needed nothing before needs nothing of these records either.
+            let needs_nothing = self.released >= self.at;
+            self.at = end;
+            if needs_nothing {
+                self.release(end);
+            }
+        }
         if closed { Err(SubscriptionError::Closed) } else { Ok(None) }
     }
 

@@ -9,12 +9,14 @@ use decalog_gateway::access::{Authenticator, Logons};
 use decalog_log::{Log, PartitionId};
 use decalog_runtime::bucket::bucket_of;
 use decalog_runtime::clock::Clock;
+use decalog_runtime::erasure::{ErasureError, Erasures};
 use decalog_runtime::store::Store;
 use decalog_runtime::{
     Address, Applied, Config, Health, Meter, Observer, OnFatal, Origin, Partition, ReadError, Setup,
     StartError, Status, SubmitError, SubscriptionError, System,
 };
 use decalog_seal::KeyRing;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
 use super::authenticator::Doorkeeper;
@@ -25,12 +27,14 @@ use super::keys::Keys;
 use super::logon::Passwords;
 use super::provider::{Fetch, Provider, Providers};
 use super::random;
+use super::recorder::{Recorder, Recording};
 use crate::command::{Command, NoteFailures, OpenAccount, Refusal, Reply, SetClient, SetRole};
 use crate::engine::webauthn::RelyingParty;
 use crate::event::Event;
 use crate::password;
 use crate::projection::audit::Audit;
 use crate::projection::principals::Principals;
+use crate::projection::trail::{Files, Trail};
 use crate::state::Directory;
 use crate::value::{Client, GrantType, Profile, SECOND, Scopes};
 
@@ -57,6 +61,10 @@ pub struct Plan {
     pub seal: Option<Arc<KeyRing>>,
     /// Where the private signing keys lie.
     pub keys: PathBuf,
+    /// Where the audit trail lies.
+    pub audit: PathBuf,
+    /// What was erased, whatever a backup says.
+    pub erasures: Arc<Erasures>,
     /// How the partition behaves.
     pub runtime: Config,
     /// Who is told what the partition applies.
@@ -97,6 +105,8 @@ pub struct Settings {
     pub password_checks: usize,
     /// Password checks that may wait.
     pub password_queue: usize,
+    /// Days for which the audit trail is kept.
+    pub audit_days: u32,
     /// Accounts that are opened when nobody has their names.
     pub accounts: Vec<OpenAccount>,
     /// Outside providers through which people sign in.
@@ -129,6 +139,12 @@ pub enum Failure {
     /// The state does not take what it needs.
     #[error("the directory cannot be set up: {0}")]
     Setup(#[from] Trouble),
+    /// The audit trail cannot be read or written.
+    #[error("the audit trail cannot be written: {0}")]
+    Audit(std::io::Error),
+    /// What was erased could not be erased again.
+    #[error(transparent)]
+    Erasure(#[from] ErasureError),
     /// The signing keys cannot be read or written.
     #[error("the signing keys in {}: {source}", .path.display())]
     Keys {
@@ -161,10 +177,11 @@ pub struct Identity {
     pub(crate) party: Option<RelyingParty>,
     pub(crate) challenges: Challenges,
     pub(crate) providers: Providers,
+    pub(crate) erasures: Arc<Erasures>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) doorkeeper: Arc<Doorkeeper>,
     reached: watch::Receiver<u64>,
-    system: std::sync::Mutex<Option<System<Directory>>>,
+    running: std::sync::Mutex<Option<(System<Directory>, Recording)>>,
 }
 
 /// What the apply thread passes on.
@@ -197,7 +214,7 @@ impl Identity {
         let setup = Setup {
             config: plan.runtime,
             journal: Some(plan.journal),
-            seal: plan.seal,
+            seal: plan.seal.clone(),
             observer: Box::new(move |_: PartitionId| Some(Box::new(Herald(herald.clone())))),
             fatal: plan.fatal,
             meter: plan.meter,
@@ -206,10 +223,16 @@ impl Identity {
         };
         let system = System::start(setup, SYSTEM, 1)?;
         let partition = system.partition(0).clone();
+        // Before anybody asks, and before the configuration opens accounts.
+        plan.erasures.repeat(&partition)?;
+        let files = Files::new(plan.audit, plan.seal);
+        let trail = Trail::open(files.clone(), plan.settings.audit_days).map_err(Failure::Audit)?;
+        let mut recorder = Recorder::open(&partition, trail, plan.erasures.clone())?;
+        recorder.catch_up()?;
         let seen = partition.read_blocking(0, Principals::of).map_err(Trouble::from)?;
         let (principals, from) = (Arc::new(seen.value), seen.seen);
-        let audit = Arc::new(Audit::default());
-        remember(&partition, from, &audit)?;
+        let audit = Arc::new(Audit::new(files, Address::of_record(from)));
+        let recording = recorder.spawn(Handle::current()).map_err(Failure::Audit)?;
         let (reach, reached) = watch::channel(from);
         tokio::spawn(follow(news, from, principals.clone(), audit.clone(), reach));
         let keys =
@@ -232,10 +255,11 @@ impl Identity {
             audit,
             keys,
             failures: Failures::default(),
+            erasures: plan.erasures,
             clock: plan.clock,
             doorkeeper: Arc::new(doorkeeper),
             reached,
-            system: std::sync::Mutex::new(Some(system)),
+            running: std::sync::Mutex::new(Some((system, recording))),
         });
         identity.install()?;
         identity.look_after_keys().map_err(|source| Failure::Keys { path: plan.keys, source })?;
@@ -281,9 +305,10 @@ impl Identity {
 
     /// Answers what was taken, syncs, and stops.
     pub fn stop(&self) {
-        let system = self.system.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        if let Some(system) = system {
+        let running = self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        if let Some((system, recording)) = running {
             system.shutdown();
+            drop(recording);
         }
     }
 
@@ -444,22 +469,6 @@ async fn rounds(identity: std::sync::Weak<Identity>) {
     }
 }
 
-/// Fills the audit trail with the history that the journal still holds.
-fn remember(partition: &Partition<Directory>, upto: u64, audit: &Audit) -> Result<(), SubscriptionError> {
-    let asked = Address::of_record(upto.saturating_sub(1_000_000));
-    let mut events = match partition.subscribe(asked) {
-        Err(SubscriptionError::CursorTooOld { oldest, .. }) => partition.subscribe(oldest)?,
-        subscribed => subscribed?,
-    };
-    while let Some(published) = events.try_next()? {
-        if published.address.offset >= upto {
-            break;
-        }
-        audit.add(published.address, published.time.0, published.event);
-    }
-    Ok(())
-}
-
 /// Keeps the pictures up to date until the partition stops.
 async fn follow(
     mut news: mpsc::UnboundedReceiver<News>,
@@ -473,7 +482,7 @@ async fn follow(
             News::Events(offset, time, events) if offset >= from => {
                 for (index, event) in (0_u32..).zip(events) {
                     principals.apply(&event);
-                    audit.add(Address { offset, index }, time, event);
+                    audit.add(Address { offset, index }, time, &event);
                 }
             }
             News::Events(..) => {}

@@ -1,5 +1,6 @@
-//! Read models fed by events: who may what at this moment, and the audit trail. Both can be thrown away and rebuilt.
+//! Read models fed by events: who may what at this moment, which can be thrown away and rebuilt; and the audit trail,
+//! which outlives the log.
 
 pub mod audit;
 pub mod principals;
-pub mod replay;
+pub mod trail;

@@ -13,7 +13,7 @@ mod taken_out {
 
     use decalog_identity::sabotage::{Sabotage, take_out};
 
-    use crate::{guarantees, id_tokens, passkeys, provider_doors, provider_state, tokens, webauthn};
+    use crate::{guarantees, id_tokens, passkeys, provider_doors, provider_state, tokens, trail, webauthn};
 
     fn fails_without(sabotage: Sabotage, test: fn()) {
         test();
@@ -36,6 +36,11 @@ mod taken_out {
     #[test]
     fn lock_out() {
         fails_without(Sabotage::LockOut, guarantees::who_fails_too_often_waits);
+    }
+
+    #[test]
+    fn audit_cursor() {
+        fails_without(Sabotage::AuditCursor, trail::wherever_it_is_cut_off_it_goes_on_once);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use decalog_identity::value::SECOND;
 use decalog_log::storage::SimDisk;
 use decalog_log::{EmbeddedLog, Options};
 use decalog_runtime::clock::SimClock;
+use decalog_runtime::erasure::Erasures;
 use decalog_runtime::store::MemoryStore;
 use decalog_runtime::{Config, Timestamp};
 use serde_json::Value;
@@ -109,6 +110,7 @@ fn settings(issuer: &str) -> Settings {
         logon_lifetime: 3_600 * SECOND,
         key_period: 7 * 86_400 * SECOND,
         open_registration: true,
+        audit_days: 365,
         password_checks: 2,
         password_queue: 64,
         accounts: Vec::new(),
@@ -134,6 +136,14 @@ impl Place {
         }
     }
 
+    pub(crate) fn audit(&self) -> std::path::PathBuf {
+        self.folder.path().join("audit")
+    }
+
+    pub(crate) fn ledger(&self) -> std::path::PathBuf {
+        self.folder.path().join("erasures")
+    }
+
     pub(crate) fn keys(&self) -> std::path::PathBuf {
         self.folder.path().join("keys")
     }
@@ -147,6 +157,8 @@ impl Place {
             journal: self.folder.path().join("events"),
             seal: None,
             keys: self.keys(),
+            audit: self.audit(),
+            erasures: Arc::new(Erasures::open(&self.ledger()).expect("the ledger opens")),
             runtime: Config { snapshot_every: 0, ..Config::default() },
             clock: self.clock.clone(),
             meter: Arc::new(()),

@@ -30,6 +30,12 @@ impl Scene {
         Scene { place, desk, name: first.name, password: first.password }
     }
 
+    /// Stops in order and starts again.
+    pub(crate) fn restart(&mut self) {
+        self.desk.identity.stop();
+        self.desk = self.place.start();
+    }
+
     fn register(&self, more: Value) -> Answer {
         let mut body = json!({
             "client_name": "<b>An app</b>", "redirect_uris": [BACK], "token_endpoint_auth_method": "none",

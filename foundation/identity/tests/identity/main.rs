@@ -14,4 +14,5 @@ mod passkeys;
 mod provider_doors;
 mod provider_state;
 mod tokens;
+mod trail;
 mod webauthn;

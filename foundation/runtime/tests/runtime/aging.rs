@@ -102,6 +102,10 @@ fn a_follower_is_past_records_without_events() {
         follower.cursor() == Address::of_record(3)
     });
     assert!(!place.found().is_empty());
-    follower.release(follower.cursor());
+    let seen = follower.cursor();
+    follower.release(seen);
+    // Refused again: the reader's place goes on by itself.
+    ask(&system, Command::Close { account: account() });
+    until("the end", || follower.try_next().unwrap().is_none() && follower.cursor() == Address::of_record(4));
     until("the word to be in no file", || place.found().is_empty());
 }

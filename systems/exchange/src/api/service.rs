@@ -310,8 +310,9 @@ fn follow(partition: &Partition<Unit>, from: u64, market: Arc<Market>) -> Result
             }
             let offset = published.address.offset;
             market.advanced(unit, offset + 1);
-            // The pictures lie in memory: nothing before this event is read again.
-            events.release(published.address);
+            // The pictures lie in memory: nothing before is read again.
+            let seen = events.cursor();
+            events.release(seen);
         }
     });
     Ok(())

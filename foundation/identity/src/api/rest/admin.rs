@@ -7,12 +7,12 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use decalog_gateway::access::Principal;
-use decalog_gateway::problem::Problem;
+use decalog_gateway::problem::{Problem, UNAVAILABLE};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::me::check_password;
-use super::{KeyView, REFUSED, UNKNOWN, busy, problem};
+use super::{KeyView, REFUSED, UNKNOWN, busy, not_erased, problem};
 use crate::api::oauth::grant_type;
 use crate::api::random;
 use crate::api::service::{Identity, seconds};
@@ -122,6 +122,16 @@ pub(super) async fn change(
     if let Some(disabled) = asked.disabled {
         identity.ask(who.account, &key, SetDisabled { account, disabled }).await.map_err(problem)?;
     }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Forgets an account. It cannot be undone.
+pub(super) async fn erase(
+    State(identity): Shared,
+    Extension(who): Who,
+    Path(account): Path<String>,
+) -> Result<StatusCode, Problem> {
+    identity.erase(who.account, number(&account)?).await.map_err(not_erased)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -239,21 +249,33 @@ pub(super) struct Wanted {
     event: Option<String>,
     /// Seconds since 1970.
     since: Option<i64>,
+    /// Seconds since 1970.
+    until: Option<i64>,
     after: Option<u64>,
     limit: Option<usize>,
 }
 
-pub(super) async fn audit(State(identity): Shared, Query(wanted): Query<Wanted>) -> Json<Value> {
+pub(super) async fn audit(
+    State(identity): Shared,
+    Query(wanted): Query<Wanted>,
+) -> Result<Json<Value>, Problem> {
     let filter = Filter {
         account: wanted.account,
         event: wanted.event,
         since: wanted.since.map(|since| since.saturating_mul(SECOND)),
+        until: wanted.until.map(|until| until.saturating_mul(SECOND)),
         after: wanted.after,
         limit: wanted.limit.unwrap_or(100).min(10_000),
     };
     let (unknown, known) = identity.failed_logons();
-    Json(json!({
-        "events": identity.audit.find(&filter),
+    let audit = Arc::clone(&identity.audit);
+    let found = tokio::task::spawn_blocking(move || audit.find(&filter)).await;
+    let found = match found {
+        Ok(found) => found.map_err(|error| UNAVAILABLE.because(error.to_string()))?,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    };
+    Ok(Json(json!({
+        "events": found,
         "failed_logons": { "unknown_names": unknown, "accounts": known },
-    }))
+    })))
 }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::passkeys::Proof;
-use super::{SessionView, UNKNOWN, WRONG_PASSWORD, busy, no_password, problem};
+use super::{SessionView, UNKNOWN, WRONG_PASSWORD, busy, no_password, not_erased, problem};
 use crate::api::passkey::new_codes;
 use crate::api::random;
 use crate::api::service::Identity;
@@ -170,6 +170,17 @@ pub(super) async fn remove_totp(
 ) -> Result<StatusCode, Problem> {
     proof.check(&identity, &who).await?;
     identity.ask(who.account, &who.name, RemoveTotp { account: who.account }).await.map_err(problem)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Forgets the account. It cannot be undone.
+pub(super) async fn erase(
+    State(identity): Shared,
+    Extension(who): Who,
+    Json(proof): Json<Proof>,
+) -> Result<StatusCode, Problem> {
+    proof.check(&identity, &who).await?;
+    identity.erase(who.account, who.account).await.map_err(not_erased)?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -17,6 +17,7 @@ use decalog_gateway::problem::{self, Problem, ProblemType};
 use decalog_gateway::route::Routes;
 use serde::Serialize;
 
+use super::erasure::NotErased;
 use super::logon::{Busy, NoLogon};
 use super::service::{ADMIN, Identity, SELF, Trouble, seconds};
 use crate::command::Refusal;
@@ -49,6 +50,7 @@ pub fn routes() -> Routes<Arc<Identity>> {
     let (own, admin) = (Access::Scope(Scope(SELF)), Access::Scope(Scope(ADMIN)));
     Routes::new()
         .route(Method::GET, "/v1/me", Access::Signed, me::show)
+        .route(Method::DELETE, "/v1/me/account", own, me::erase)
         .route(Method::GET, "/v1/me/sessions", own, me::sessions)
         .route(Method::DELETE, "/v1/me/sessions", own, me::end_others)
         .route(Method::DELETE, "/v1/me/sessions/{session}", own, me::end)
@@ -68,6 +70,7 @@ pub fn routes() -> Routes<Arc<Identity>> {
         .route(Method::GET, "/v1/admin/accounts", admin, admin::accounts)
         .route(Method::POST, "/v1/admin/accounts", admin, admin::open)
         .route(Method::PATCH, "/v1/admin/accounts/{account}", admin, admin::change)
+        .route(Method::DELETE, "/v1/admin/accounts/{account}", admin, admin::erase)
         .route(Method::POST, "/v1/admin/service-accounts", admin, admin::open_service)
         .route(Method::GET, "/v1/admin/api-keys", admin, admin::keys)
         .route(Method::POST, "/v1/admin/api-keys", admin, admin::create_key)
@@ -101,6 +104,14 @@ fn problem(trouble: Trouble) -> Problem {
         _ => &REFUSED,
     };
     kind.because(format!("{} (refusal {})", refusal.name(), refusal.code()))
+}
+
+fn not_erased(why: NotErased) -> Problem {
+    match why {
+        NotErased::Declared => CONFLICT.because(why.to_string()),
+        NotErased::Ledger(_) => problem::UNAVAILABLE.because(why.to_string()),
+        NotErased::Trouble(trouble) => problem(trouble),
+    }
 }
 
 fn busy(_: Busy) -> Problem {

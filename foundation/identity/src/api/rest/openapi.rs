@@ -45,6 +45,7 @@ fn own() -> Map<String, Value> {
     let secret = object(&[("secret", text()), ("uri", text())]);
     let new = object(&[("current", text()), ("new", text())]);
     let me = ok(Operation::new("getMe", "Who I am"), "Me", schema("Me")).refuses(&[&UNKNOWN]);
+    let erase = done(Operation::new("eraseMyAccount", "Erase my account with all that is of it"));
     let sessions = ok(Operation::new("listMySessions", "My sessions"), "Sessions", schema("Sessions"));
     let end_others = done(Operation::new("endMyOtherSessions", "End all my sessions but this one"));
     let end = Operation::new("endMySession", "End one of my sessions");
@@ -61,6 +62,7 @@ fn own() -> Map<String, Value> {
         [("post", confirmed(enrol, proof())), ("put", confirm), ("delete", confirmed(remove, proof()))];
     paths([
         ("/v1/me", item([("get", me)])),
+        ("/v1/me/account", item([("delete", confirmed(erase, proof()))])),
         ("/v1/me/sessions", item([("get", sessions), ("delete", end_others)])),
         ("/v1/me/sessions/{session}", item([("delete", end)])),
         ("/v1/me/password", item([("put", set_password)])),
@@ -115,6 +117,8 @@ fn administration() -> Map<String, Value> {
     let open = Operation::new("openAccount", "Open an account").takes(JSON, schema("NewAccount"));
     let change = Operation::new("changeAccount", "Give other roles or a password, shut out or let in");
     let change = change.parameters(&id("account")).takes(JSON, schema("AccountChange"));
+    let erase = Operation::new("eraseAccount", "Erase an account with all that is of it");
+    let erase = erase.parameters(&id("account"));
     let service = Operation::new("openServiceAccount", "Open an account for a program");
     let service = service.takes(JSON, schema("NewService"));
     let keys = ok(Operation::new("listApiKeys", "All API keys"), "API keys", schema("ApiKeys"));
@@ -125,7 +129,7 @@ fn administration() -> Map<String, Value> {
     let remove = Operation::new("removeClient", "Remove a client").parameters(&id("client"));
     paths([
         ("/v1/admin/accounts", item([("get", accounts), ("post", made(open, opened()))])),
-        ("/v1/admin/accounts/{account}", item([("patch", done(change))])),
+        ("/v1/admin/accounts/{account}", item([("patch", done(change)), ("delete", done(erase))])),
         ("/v1/admin/service-accounts", item([("post", made(service, opened()))])),
         ("/v1/admin/api-keys", item([("get", keys), ("post", made(create, key))])),
         ("/v1/admin/api-keys/{key}", item([("delete", done(revoke))])),
@@ -141,6 +145,7 @@ fn audit() -> Operation {
         in_query("account", "Whom it concerns", whole(u64::MAX >> 1)),
         in_query("event", "What happened, by name", text()),
         in_query("since", "Seconds since 1970", whole(u64::MAX >> 1)),
+        in_query("until", "Seconds since 1970: only what was before", whole(u64::MAX >> 1)),
         in_query("after", "The offset of the last event that was seen", whole(u64::MAX >> 1)),
         in_query("limit", "How many, 100 unless set", whole(10_000)),
     ];
