@@ -15,7 +15,8 @@ use super::Peer;
 use crate::error::OutboundError;
 use crate::sabotage::{Sabotage, lacks};
 
-/// A peer that had so long and did not answer is slow; one that a hurried caller gave less may be well.
+/// A peer that had so long, or half of an attempt's time, and did not answer is slow; one that a hurried caller gave less
+/// may be well.
 const FAIR: Duration = Duration::from_secs(1);
 
 /// Puts the time-out around attempts at a peer.
@@ -75,7 +76,7 @@ where
         Box::pin(async move {
             match asked.await {
                 Ok(outcome) => outcome,
-                Err(_) if after >= own.min(FAIR) => Err(OutboundError::TimedOut { peer, after }),
+                Err(_) if after >= FAIR.min(own / 2) => Err(OutboundError::TimedOut { peer, after }),
                 Err(_) => Err(OutboundError::NoTime { peer }),
             }
         })

@@ -200,6 +200,17 @@ fn only_what_the_peer_did_wrong_opens_the_breaker() {
 }
 
 #[test]
+fn a_peer_that_hangs_is_found_out_when_the_whole_call_has_no_more_time_than_an_attempt() {
+    run(async {
+        let policy = Policy { breaker_failures: 1, attempt_timeout: MS(300), ..plain() };
+        let stand = Stand::new(policy, &[Does::Hang]);
+        let hung = deadline::within(Instant::now() + MS(299), stand.get()).await;
+        assert!(matches!(hung, Err(OutboundError::TimedOut { .. })), "{hung:?}");
+        assert!(matches!(stand.get().await, Err(OutboundError::Paused { .. })));
+    });
+}
+
+#[test]
 fn a_probe_that_is_given_up_leaves_its_place_to_the_next() {
     run(async {
         let stand = Stand::new(Policy { breaker_failures: 1, ..plain() }, &[FAIL, Does::Hang, WORK]);
