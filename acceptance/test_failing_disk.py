@@ -1,5 +1,7 @@
 """A disk that is full, and one that does not sync: what was acknowledged stays, what cannot be kept is refused."""
 
+import itertools
+import shutil
 import subprocess
 import threading
 import time
@@ -9,9 +11,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from clients.account import Account
 from clients.quickfix_client import QuickFixClient
 from decalog_server import Server, decalog, trading_unit
-from fix_orders import BUY, NEW, new_id, new_order
+from fix_orders import BUY, FILLED, NEW, SELL, new_id, new_order
 
 UNITS = [trading_unit(0, ["AAA"], ["ALICE"])]
 MEBIBYTE = 1 << 20
@@ -148,6 +151,66 @@ def test_a_full_disk_refuses_orders_answers_reads_and_goes_on_when_there_is_spac
     client.logged_on(times=2)
     wait_for_resting(server, kept)
     client.stop()
+    server.stop()
+
+
+def test_a_full_disk_keeps_accounts_readable_and_refuses_what_would_change_them(make_server, small_disk):
+    server = make_server(UNITS, start=False)
+    disk = small_disk(server.data, 24)
+    server.prefix = disk.enter()
+    server.environment = {
+        "DECALOG__SERVER__SEGMENT_MEBIBYTES": "1",
+        "DECALOG__SERVER__RESERVE_MEBIBYTES": "1",
+    }
+    server.start()
+    admin = Account.admin(server)
+    names = (f"name-{number}" for number in itertools.count())
+
+    def make() -> httpx.Response:
+        return admin.call("POST", "/v1/admin/service-accounts", json={"name": next(names), "roles": ["user"]})
+
+    assert make().status_code == 201
+    disk.fill()
+    kept = 1
+    # What is on its way to the disk, and the space of the segment that was begun, may still do for many.
+    while (answer := make()).status_code == 201:
+        kept += 1
+        assert kept < 50_000, "the disk is full and nobody noticed"
+    assert answer.status_code == 503 and answer.json()["type"].endswith("unavailable"), answer.text
+    assert admin.call("GET", "/v1/me").json()["name"] == "admin", "a token is still known"
+    assert admin.call("GET", "/v1/instruments").status_code == 200
+    assert httpx.get(f"{server.url}/livez").status_code == 200
+
+    disk.free()
+    deadline = time.monotonic() + 20
+    while make().status_code != 201:
+        assert time.monotonic() < deadline, "space is back and nobody noticed"
+    server.stop()
+
+
+def test_a_lost_event_journal_is_made_anew_from_the_log(make_server, connect):
+    units = [trading_unit(0, ["AAA"], ["ALICE", "BOB"])]
+    server = make_server(units)
+    alice, bob = connect(server, "ALICE").logged_on(), connect(server, "BOB").logged_on()
+    for price in ["10.00", "10.01"]:
+        alice.send("D", *new_order(new_id(), "AAA", BUY, 1, price))
+        bob.send("D", *new_order(taken := new_id(), "AAA", SELL, 1, price))
+        bob.expect("8", t11=taken, t39=FILLED)
+    trades = f"{server.url}/v1/instruments/AAA/trades"
+
+    def told() -> list[dict] | None:
+        found = httpx.get(trades, timeout=10).json()["trades"]
+        return found if len(found) == 2 else None
+
+    before = alice.wait(told, "two trades")
+    alice.stop()
+    bob.stop()
+    server.stop()
+    shutil.rmtree(server.data / "events")
+    server.start()
+    again = connect(server, "ALICE").logged_on()
+    assert again.wait(told, "two trades again") == before
+    again.stop()
     server.stop()
 
 

@@ -24,6 +24,9 @@ class Collector(http.server.ThreadingHTTPServer):
         self.spans: list[Span] = []
         self.services: set[str] = set()
         self.status = 200
+        # Cleared: no export is answered until it is set again.
+        self.answers = threading.Event()
+        self.answers.set()
 
     def of(self, trace: str) -> dict[str, Span]:
         """The spans of a trace, by name."""
@@ -41,6 +44,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             names = {a.key: a.value.string_value for a in resource.resource.attributes}
             self.server.services.add(names["service.name"])
             self.server.spans += [span for scope in resource.scope_spans for span in scope.spans]
+        self.server.answers.wait(60)
         answer = ExportTraceServiceResponse().SerializeToString()
         self.send_response(self.server.status)
         self.send_header("content-type", "application/x-protobuf")
@@ -60,14 +64,18 @@ def collector() -> Iterator[Collector]:
         collector.shutdown()
 
 
-@pytest.fixture(scope="module")
-def server(make_server, collector) -> Server:
+def serve(make_server, collector: Collector, more: str = "") -> Server:
     """A server that sends hardly any trace of its own accord."""
     server = make_server([trading_unit(0, ["AAA"], ["ALICE"])], start=False)
     endpoint = f"http://127.0.0.1:{collector.server_port}/v1/traces"
     traces = f'\n[telemetry.traces]\nendpoint = "{endpoint}"\none_in = 1000000\n'
-    server.config.write_text(server.config.read_text() + traces)
+    server.config.write_text(server.config.read_text() + traces + more)
     return server.start()
+
+
+@pytest.fixture(scope="module")
+def server(make_server, collector) -> Server:
+    return serve(make_server, collector)
 
 
 def until(condition, what: str):
@@ -126,3 +134,36 @@ def test_a_collector_that_is_gone_hurts_nobody(server, collector):
     collector.status = 200
     told = "4" * 32
     until(lambda: call(admin, "GET", "/v1/me", told).is_success and collector.of(told), "spans again")
+
+
+HASTY = """
+[resilience]
+connect_timeout_milliseconds = 300
+attempt_timeout_milliseconds = 300
+timeout_milliseconds = 300
+breaker_failures = 1
+breaker_seconds = 1
+"""
+
+
+def test_a_collector_that_is_slow_is_left_alone_until_it_is_back(make_server):
+    with Collector() as slow:
+        threading.Thread(target=slow.serve_forever, daemon=True).start()
+        slow.answers.clear()
+        server = serve(make_server, slow, HASTY)
+        admin = Account.admin(server)
+
+        def metric(name: str) -> bool:
+            return f"decalog_outbound_{name}" in httpx.get(server.metrics_url).text
+
+        def asked(trace: str) -> bool:
+            return call(admin, "GET", "/v1/me", trace).is_success
+
+        traces = (f"{number:032x}" for number in range(1, 1 << 20))
+        until(lambda: asked(next(traces)) and metric('calls_total{client="traces",outcome="timed_out"}'), "a time-out")
+        until(lambda: asked(next(traces)) and metric('peers{client="traces",state="open"} 1'), "the open breaker")
+        slow.answers.set()
+        told = "5" * 32
+        until(lambda: asked(told) and slow.of(told), "spans again")
+        until(lambda: metric('peers{client="traces",state="closed"} 1'), "the closed breaker")
+        slow.shutdown()

@@ -41,6 +41,7 @@ python)
 	need_command strace strace "the acceptance test of a failing disk"
 	need_command promtool prometheus "the tests of deploy/"
 	need_command amtool prometheus-alertmanager "the tests of deploy/"
+	need_command pebble pebble "the acceptance test of ACME"
 	need_command chromium chromium "the acceptance test of passkeys in a browser"
 	need_command chromedriver chromium-driver "the acceptance test of passkeys in a browser"
 	python3 -c 'import ensurepip, venv' 2>/dev/null || need_debian "the acceptance tests" python3-venv

@@ -88,6 +88,23 @@ def check_pages():
                 yield f"{page.relative_to(ROOT)}: there is no test {name}"
 
 
+def check_degradation():
+    """Each row of the degradation table names, in its last column, the tests that take the thing away."""
+    page = ROOT / "docs/degradation.md"
+    sources = tracked("acceptance/*.py", "*.rs")
+    names = {name for path in sources for name in re.findall(r"\b(?:def|fn) (\w+)", path.read_text())}
+    for number, line in enumerate(page.read_text().splitlines(), 1):
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if not line.startswith("|") or len(cells) < 2 or set(cells[0]) == {"-"} or cells[-1] == "shown by":
+            continue
+        tests = re.findall(r"`(\w+)`", cells[-1])
+        if not tests:
+            yield f"docs/degradation.md:{number}: no test shows it"
+        for test in tests:
+            if test not in names:
+                yield f"docs/degradation.md:{number}: there is no test {test}"
+
+
 def over(place, size, limit, allowed, seen):
     seen.add(place)
     known = allowed.get(place)
@@ -111,6 +128,7 @@ def main():
         if EMPTY_NAMES & {part.split(".")[0] for part in path.relative_to(ROOT).parts}:
             problems.append(f"{path.relative_to(ROOT)}: the name says nothing about what it holds")
     problems += check_pages()
+    problems += check_degradation()
     for place in [*limits.get("files", {}), *limits.get("functions", {})]:
         if place not in seen:
             problems.append(f"checks/tidy.toml names {place}, which is within the limit: take it out")

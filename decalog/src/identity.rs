@@ -64,7 +64,7 @@ pub(crate) fn show(first: &First) {
 
 fn settings(config: &Config, http: SocketAddr) -> Result<Settings, Failure> {
     let it = &config.identity;
-    let scheme = if config.http.tls.is_on() { "https" } else { "http" };
+    let scheme = if config.http.is_secure() { "https" } else { "http" };
     let issuer = if it.issuer.is_empty() { format!("{scheme}://{http}") } else { it.issuer.clone() };
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
     let providers = it.providers.iter().map(provider).collect::<Result<_, _>>()?;

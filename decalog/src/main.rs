@@ -10,6 +10,7 @@ mod failure;
 mod front;
 mod identity;
 mod open_files;
+mod outbound;
 mod providers;
 mod sealing;
 mod serve;

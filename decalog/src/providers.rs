@@ -5,10 +5,10 @@ use std::sync::Arc;
 use axum::http::{HeaderMap, HeaderValue, header};
 use decalog_identity::api::provider::{Fetch, Fetched, Fetching};
 use decalog_identity::api::service::Identity;
-use decalog_outbound::{Answer, Client, Guard, OutboundError, Policy};
+use decalog_outbound::{Answer, Client, OutboundError, Policy};
+use decalog_telemetry::traces::Calling;
 use decalog_telemetry::{Metrics, outcomes};
 
-use crate::config::Config;
 use crate::failure::Failure;
 
 /// The largest answer of a provider: its keys, at most.
@@ -17,14 +17,11 @@ const MAX_ANSWER_BYTES: usize = 256 * 1024;
 /// Asks providers.
 struct Outside(Client);
 
-/// Who asks providers, within what the configuration allows.
-pub(crate) fn fetch(config: &Config) -> Result<Arc<dyn Fetch>, Failure> {
-    let guard = Guard {
-        allowed: config.outbound.allow.iter().filter_map(|text| text.as_str().parse().ok()).collect(),
-        plain_http: config.outbound.plain_http,
-    };
-    let policy = Policy { max_answer_bytes: MAX_ANSWER_BYTES, ..Policy::default() };
-    Ok(Arc::new(Outside(Client::new("sign-in", guard, policy)?)))
+/// Who asks providers, as all other servers are called.
+pub(crate) fn fetch(calling: &Calling) -> Result<Arc<dyn Fetch>, Failure> {
+    let policy = Policy { max_answer_bytes: MAX_ANSWER_BYTES, ..calling.policy.clone() };
+    let client = Client::new("sign-in", calling.guard.clone(), policy)?;
+    Ok(Arc::new(Outside(client.watched(Arc::clone(&calling.watch)))))
 }
 
 /// Shows how sign-ins through providers end.

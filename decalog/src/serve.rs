@@ -19,8 +19,10 @@ use decalog_log::{EmbeddedLog, Log};
 use decalog_runtime::store::FolderStore;
 use decalog_runtime::{Meter, OnFatal};
 use decalog_seal::KeyRing;
+use decalog_telemetry::calls::Calls;
 use decalog_telemetry::http::Requests;
 use decalog_telemetry::partitions::{Bounds, Partitions};
+use decalog_telemetry::traces::Calling;
 use decalog_telemetry::{Metrics, disk};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
@@ -30,7 +32,7 @@ use crate::config::{self, Config, Loaded};
 use crate::failure::{Failure, fatal_code};
 use crate::front::{self, Parts, seconds};
 use crate::status::Status;
-use crate::{demo, identity, open_files, providers, sealing, telemetry};
+use crate::{demo, identity, open_files, outbound, providers, sealing, telemetry};
 
 /// How long to wait when the system refuses a connection (no file descriptors, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -62,10 +64,16 @@ pub(crate) fn run(request: &Request) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|source| Failure::Process { action: "start the asynchronous runtime", source })?;
-    // Dropped last: what is left to send goes out at the end.
-    let _traces = telemetry::init(&config.telemetry, runtime.handle())?;
-    open_files::raise(&config);
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
+    let calling = Calling {
+        guard: outbound::guard(&config.outbound),
+        policy: outbound::policy(&config.resilience),
+        watch: Arc::new(Calls::new(&metrics)),
+    };
+    let fetch = providers::fetch(&calling)?;
+    // Dropped last: what is left to send goes out at the end.
+    let _traces = telemetry::init(&config.telemetry, calling, runtime.handle())?;
+    open_files::raise(&config);
     let requests = Arc::new(Requests::new(&metrics));
     let doors = runtime.block_on(Doors::bind(&config, &metrics, Arc::clone(&requests)))?;
     make_data(&config.server.data)?;
@@ -78,7 +86,7 @@ pub(crate) fn run(request: &Request) -> Result<(), Failure> {
     let (exchange, identity, first) = {
         // Market data and tokens follow the events on this runtime.
         let _inside = runtime.enter();
-        let (meter, fetch) = (partitions.meter("identity"), providers::fetch(&config)?);
+        let meter = partitions.meter("identity");
         let (identity, first) =
             identity::start(&config, doors.http.1, Arc::clone(&log), keys.clone(), meter, on_fatal(), fetch)?;
         providers::show(&metrics, &identity);
@@ -264,7 +272,7 @@ async fn serve(config: &Config, doors: Doors, open: Open<'_>, exchange: &Exchang
         tokio::spawn(operators.serve(operators_router, stopped.clone())),
         tokio::spawn(accept(fix, fix_tls, exchange.gateway(), stopped)),
     ];
-    let scheme = if config.http.tls.is_on() { "https" } else { "http" };
+    let scheme = if config.http.is_secure() { "https" } else { "http" };
     let data = config.server.data.display();
     say(&format!(
         "decalog: serving FIX on {fix_at}, HTTP on {scheme}://{http_at}, metrics on http://{operators_at}/metrics, data in {data}"

@@ -3,7 +3,7 @@
 
 use std::io::IsTerminal;
 
-use decalog_telemetry::traces::Traces;
+use decalog_telemetry::traces::{Calling, Traces};
 use tokio::runtime::Handle;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -13,7 +13,11 @@ use crate::config::{LogFormat, Telemetry};
 use crate::failure::Failure;
 
 /// Starts logging, and sending spans if there is somewhere to send them. `RUST_LOG`, when set, overrides the configured filter.
-pub(crate) fn init(telemetry: &Telemetry, runtime: &Handle) -> Result<Option<Traces>, Failure> {
+pub(crate) fn init(
+    telemetry: &Telemetry,
+    calling: Calling,
+    runtime: &Handle,
+) -> Result<Option<Traces>, Failure> {
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::builder().parse_lossy(&telemetry.filter));
     let lines = tracing_subscriber::fmt::layer()
@@ -25,7 +29,15 @@ pub(crate) fn init(telemetry: &Telemetry, runtime: &Handle) -> Result<Option<Tra
     };
     let sent = &telemetry.traces;
     let traces = (!sent.endpoint.is_empty())
-        .then(|| Traces::start(&sent.endpoint, sent.one_in.get(), env!("CARGO_PKG_VERSION"), runtime.clone()))
+        .then(|| {
+            Traces::start(
+                &sent.endpoint,
+                sent.one_in.get(),
+                env!("CARGO_PKG_VERSION"),
+                calling,
+                runtime.clone(),
+            )
+        })
         .transpose()?;
     let spans = traces.as_ref().map(Traces::layer);
     Registry::default().with(spans).with(lines.with_filter(filter)).init();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::schema::{Config, Http, Instrument, Provider, Seal, Tls, Unit};
+use super::schema::{Config, Http, Instrument, Provider, Resilience, Seal, Tls, Unit};
 
 /// A refusal: the key's path (places in lists count from 1) and the reason.
 type Refused = (Vec<String>, String);
@@ -22,7 +22,9 @@ pub(super) fn check(config: &Config) -> Result<(), Refused> {
         }
     }
     check_http(&config.http)?;
-    check_tls(&["exchange", "fix", "tls"], &config.exchange.fix.tls)?;
+    check_resilience(&config.resilience)?;
+    let fix_tls = &config.exchange.fix.tls;
+    check_tls(&["exchange", "fix", "tls"], fix_tls, fix_tls.is_on())?;
     check_seal(&config.server.seal)?;
     let issuer = &config.identity.issuer;
     if !issuer.is_empty() && !crate::identity::is_issuer(issuer) {
@@ -57,20 +59,74 @@ fn check_http(http: &Http) -> Result<(), Refused> {
             "needs both: which proxies are believed (http.proxies), and how they tell (http.client_address)";
         return Err((path(["http", "client_address"]), reason.to_owned()));
     }
-    check_tls(&["http", "tls"], &http.tls)
+    check_acme(http)?;
+    check_tls(&["http", "tls"], &http.tls, http.is_secure())
 }
 
-fn check_tls(section: &[&str], tls: &Tls) -> Result<(), Refused> {
+fn check_acme(http: &Http) -> Result<(), Refused> {
+    let acme = &http.acme;
+    if !acme.is_on() {
+        return Ok(());
+    }
+    let is_name = |name: &String| {
+        let letters = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
+        letters && !name.starts_with('.') && !name.ends_with('.') && name.parse::<std::net::IpAddr>().is_err()
+    };
+    let wrong = [
+        (
+            !acme.directory.starts_with("https://"),
+            "directory",
+            "must be the https address of an ACME directory",
+        ),
+        (acme.names.is_empty(), "names", "must list the DNS names that the certificate is for"),
+        (!acme.names.iter().all(is_name), "names", "must be DNS names, without wildcards"),
+        (
+            !acme.contacts.iter().all(|to| to.starts_with("mailto:")),
+            "contacts",
+            "must be addresses like mailto:you@example.org",
+        ),
+        (
+            !acme.agree_to_terms,
+            "agree_to_terms",
+            "must be true: the authority asks for agreement with its terms of service",
+        ),
+        (
+            http.tls.is_on(),
+            "directory",
+            "stands beside http.tls.certificate; the certificate comes from one place",
+        ),
+    ];
+    match wrong.into_iter().find(|(is_wrong, ..)| *is_wrong) {
+        Some((_, key, reason)) => Err((path(["http", "acme", key]), reason.to_owned())),
+        None => Ok(()),
+    }
+}
+
+fn check_tls(section: &[&str], tls: &Tls, is_secure: bool) -> Result<(), Refused> {
     let given = |path: &std::path::Path| !path.as_os_str().is_empty();
     let at = |key: &str| section.iter().copied().chain([key]).map(str::to_owned).collect();
     if given(&tls.certificate) != given(&tls.key) {
         let missing = if tls.is_on() { "key" } else { "certificate" };
         return Err((at(missing), "is missing: certificate and key go together".to_owned()));
     }
-    if given(&tls.client_authorities) && !tls.is_on() {
+    if given(&tls.client_authorities) && !is_secure {
         return Err((at("certificate"), "is missing: clients show certificates over TLS only".to_owned()));
     }
     Ok(())
+}
+
+fn check_resilience(resilience: &Resilience) -> Result<(), Refused> {
+    let at_most = |key: &str, value: u32, other: &str, bound: u32| {
+        let reason = format!("must be at most resilience.{other}, which is {bound}");
+        if value > bound { Err((path(["resilience", key]), reason)) } else { Ok(()) }
+    };
+    let whole = resilience.timeout_milliseconds.get();
+    let attempt = resilience.attempt_timeout_milliseconds.get();
+    at_most("attempt_timeout_milliseconds", attempt, "timeout_milliseconds", whole)?;
+    let connect = resilience.connect_timeout_milliseconds.get();
+    at_most("connect_timeout_milliseconds", connect, "attempt_timeout_milliseconds", attempt)?;
+    let (backoff, most) = (resilience.backoff_milliseconds.get(), resilience.backoff_max_milliseconds.get());
+    at_most("backoff_milliseconds", backoff, "backoff_max_milliseconds", most)
 }
 
 fn check_seal(seal: &Seal) -> Result<(), Refused> {

@@ -12,7 +12,7 @@ mod value;
 
 pub(crate) use load::{ConfigError, Loaded, load, parse_builtin};
 pub(crate) use schema::{
-    Accounts, ClientAddress, Config, Durability, Http, LogFormat, Login, Provider, Seal, SecondFactor,
-    Server, Telemetry, Tls, Unit,
+    Accounts, ClientAddress, Config, Durability, Http, LogFormat, Login, Outbound, Provider, Resilience,
+    Seal, SecondFactor, Server, Telemetry, Tls, Unit,
 };
 pub(crate) use units::wanted;

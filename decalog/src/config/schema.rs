@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::value::{
-    Decimal, Domain, LoginName, Name, Network, Origin, PasswordHash, Reachable, ScopeName, Secret, Slug,
+    Allowed, Decimal, Domain, LoginName, Name, Network, Origin, PasswordHash, ScopeName, Secret, Slug,
     TimeOfDay, Whole,
 };
 
@@ -21,6 +21,7 @@ pub(crate) struct Config {
     pub(crate) telemetry: Telemetry,
     pub(crate) http: Http,
     pub(crate) outbound: Outbound,
+    pub(crate) resilience: Resilience,
     pub(crate) identity: Identity,
     pub(crate) exchange: Exchange,
 }
@@ -117,6 +118,7 @@ pub(crate) struct Http {
     pub(crate) proxies: Vec<Network>,
     pub(crate) client_address: ClientAddress,
     pub(crate) tls: Tls,
+    pub(crate) acme: Acme,
     pub(crate) limits: Limits,
 }
 
@@ -139,6 +141,7 @@ impl Default for Http {
             proxies: Vec::new(),
             client_address: ClientAddress::default(),
             tls: Tls::default(),
+            acme: Acme::default(),
             limits: Limits::default(),
         }
     }
@@ -168,6 +171,16 @@ pub(crate) struct Tls {
     pub(crate) client_authorities: PathBuf,
 }
 
+/// `[http.acme]`: an authority that issues the certificate; with no directory, none is asked.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Acme {
+    pub(crate) directory: String,
+    pub(crate) names: Vec<String>,
+    pub(crate) contacts: Vec<String>,
+    pub(crate) agree_to_terms: bool,
+}
+
 /// `[http.limits]`: how often one address and one account may ask.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -178,12 +191,55 @@ pub(crate) struct Limits {
     pub(crate) sign_in_per_minute: Whole<0, 100_000_000, 120>,
 }
 
-/// `[outbound]`: calls to other servers.
+/// `[outbound]`: where calls to other servers may go.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Outbound {
-    pub(crate) allow: Vec<Reachable>,
+    pub(crate) allow: Vec<Allowed>,
     pub(crate) plain_http: bool,
+}
+
+/// `[resilience]`: how calls to other servers are made.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Resilience {
+    pub(crate) connect_timeout_milliseconds: Whole<10, 60_000, 2_000>,
+    pub(crate) attempt_timeout_milliseconds: Whole<10, 600_000, 5_000>,
+    pub(crate) timeout_milliseconds: Whole<10, 600_000, 15_000>,
+    pub(crate) concurrency: Whole<1, 65_536, 64>,
+    pub(crate) queue: Whole<0, 65_536, 256>,
+    pub(crate) retries: Whole<0, 10, 3>,
+    pub(crate) backoff_milliseconds: Whole<1, 60_000, 100>,
+    pub(crate) backoff_max_milliseconds: Whole<1, 60_000, 5_000>,
+    pub(crate) retry_percent: Whole<0, 1_000, 10>,
+    pub(crate) retries_per_second: Whole<0, 1_000, 1>,
+    pub(crate) breaker_failures: Whole<1, 1_000, 5>,
+    pub(crate) breaker_seconds: Whole<1, 3_600, 60>,
+    pub(crate) breaker_probes: Whole<1, 100, 1>,
+    pub(crate) hedge: bool,
+    pub(crate) hedge_milliseconds: Whole<0, 60_000, 0>,
+}
+
+impl Default for Resilience {
+    fn default() -> Self {
+        Self {
+            connect_timeout_milliseconds: Whole::default(),
+            attempt_timeout_milliseconds: Whole::default(),
+            timeout_milliseconds: Whole::default(),
+            concurrency: Whole::default(),
+            queue: Whole::default(),
+            retries: Whole::default(),
+            backoff_milliseconds: Whole::default(),
+            backoff_max_milliseconds: Whole::default(),
+            retry_percent: Whole::default(),
+            retries_per_second: Whole::default(),
+            breaker_failures: Whole::default(),
+            breaker_seconds: Whole::default(),
+            breaker_probes: Whole::default(),
+            hedge: true,
+            hedge_milliseconds: Whole::default(),
+        }
+    }
 }
 
 /// `[identity]`: accounts, sessions and tokens.
@@ -331,6 +387,20 @@ impl Tls {
     /// Is there a certificate?
     pub(crate) fn is_on(&self) -> bool {
         !self.certificate.as_os_str().is_empty()
+    }
+}
+
+impl Acme {
+    /// Is there an authority?
+    pub(crate) fn is_on(&self) -> bool {
+        !self.directory.is_empty()
+    }
+}
+
+impl Http {
+    /// Does it speak TLS?
+    pub(crate) fn is_secure(&self) -> bool {
+        self.tls.is_on() || self.acme.is_on()
     }
 }
 

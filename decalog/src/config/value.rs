@@ -230,8 +230,8 @@ checked_text! {
 }
 
 checked_text! {
-    /// What calls may reach beside the public network: a network, or a host by its name.
-    Reachable, |text| {
+    /// A network, an address or a host that calls may reach.
+    Allowed, |text| {
         text.parse::<decalog_outbound::Allowed>().map(drop).map_err(|refusal| refusal.to_string())
     }
 }

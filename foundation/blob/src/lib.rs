@@ -36,9 +36,9 @@
 //! # What it promises
 //!
 //! * **Whole or not at all**: without its manifest an upload does not exist.
-//! * **Bounded memory**: a put holds a few parts ([`Options::part_bytes`]), a get one chunk and what the store sends.
+//! * **Bounded memory**: a put holds a few parts ([`Options::part_bytes`]), a get two pieces of 4 MiB.
 //! * **Checked on read**: every chunk has a tag: the cipher's when sealed, else 16 bytes of a SHA-256 over its upload,
-//!   number, end and bytes. What does not fit is never given. A whole read is compared with the blob's name too.
+//!   number, end and bytes. What does not fit is fetched once more, and never given. A whole read is compared with the blob's name too.
 //! * **Sealed**, with [`Options::seal`]: as a stream of `decalog-seal`, bound to its upload; the manifest is bound to the
 //!   blob. Without keys a store that lies on purpose is not noticed in a range.
 //! * **Nothing that is used is collected.** See [`Blobs::collect`] for the rule and why an upload on its way is safe.
@@ -46,7 +46,8 @@
 //! # What it does not
 //!
 //! * It does not abort the multipart uploads of a process that was killed: give the bucket a lifecycle rule.
-//! * It does not retry: the store's client does ([`s3`]), and a layer above decides on deadlines and breakers.
+//! * It does not retry, but for a chunk that was spoilt on its way: the store's client does ([`s3`]), which is
+//!   `decalog-outbound`, with its deadlines, budget, breaker and hedged reads.
 
 #![forbid(unsafe_code)]
 

@@ -1,13 +1,17 @@
 //! Getting: the chunks that hold the range are fetched, checked one by one, and cut to it.
+//!
+//! They come in pieces of a few MiB, each a request of its own: so whatever stands between us and the store can try a piece
+//! again, or ask for it twice, without beginning the blob anew.
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use decalog_seal::{CHUNK_BYTES, SealError};
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use object_store::{GetOptions, ObjectStoreExt as _};
+use object_store::ObjectStoreExt as _;
 use ring::digest::{Context, SHA256};
 
 use crate::framing::{Framing, STORED_CHUNK_BYTES, chunks, stored_bytes};
@@ -15,6 +19,13 @@ use crate::id::UploadId;
 use crate::manifest::{Manifest, Unreadable};
 use crate::sabotage::{Sabotage, lacks};
 use crate::{BlobError, BlobId, Blobs};
+
+/// Chunks that are asked for at once.
+const PIECE_CHUNKS: usize = 64;
+/// Their bytes, at most.
+pub(crate) const PIECE_BYTES: usize = PIECE_CHUNKS * STORED_CHUNK_BYTES;
+/// Pieces that are on their way at the same time.
+const PIECES: usize = 2;
 
 /// A blob, or a part of one, on its way.
 pub struct Object {
@@ -94,25 +105,22 @@ impl Blobs {
         // An empty range still reads a chunk: that the blob is there is part of the answer.
         let after = chunks(range.end).max(first + 1).min(chunks(bytes));
         let first = first.min(after - 1);
-        let end = stored_bytes(bytes).min(after * STORED_CHUNK_BYTES as u64);
-        let options = GetOptions::new().with_range(Some(first * STORED_CHUNK_BYTES as u64..end));
-        let from = match self.store.get_opts(&upload.data(), options).await {
-            Ok(from) => from,
-            Err(error) => return Err(self.why_unreadable(id, upload, bytes, error).await),
-        };
-        let whole = (range == (0..bytes)).then(|| Context::new(&SHA256));
-        let reading = Reading {
+        let mut reading = Reading {
+            blobs: self.clone(),
             id,
+            upload,
             framing,
-            from: from.into_stream(),
+            bytes,
+            from: self.pieces(upload, bytes, first..after),
             held: BytesMut::new(),
             next: first,
             after,
-            total: chunks(bytes),
-            stored_end: stored_bytes(bytes),
+            again: true,
             range: range.clone(),
-            whole,
+            whole: (range == (0..bytes)).then(|| Context::new(&SHA256)),
         };
+        // That the data is there is known before the first byte is promised.
+        reading.fill().await?;
         let pieces = stream::try_unfold(reading, |mut reading| async move {
             Ok(reading.piece().await?.map(|piece| (piece, reading)))
         });
@@ -121,6 +129,19 @@ impl Blobs {
 }
 
 impl Blobs {
+    /// The stored bytes of these chunks.
+    fn pieces(&self, upload: UploadId, bytes: u64, chunks: Range<u64>) -> Pieces {
+        let (store, path) = (Arc::clone(&self.store), upload.data());
+        let firsts = (chunks.start..chunks.end).step_by(PIECE_CHUNKS);
+        let ranges =
+            firsts.map(move |first| place(first..chunks.end.min(first + PIECE_CHUNKS as u64), bytes));
+        let fetch = move |range| {
+            let (store, path) = (Arc::clone(&store), path.clone());
+            async move { store.get_range(&path, range).await }
+        };
+        stream::iter(ranges).map(fetch).buffered(PIECES).boxed()
+    }
+
     /// Has the store failed, or is the data not what the manifest says?
     async fn why_unreadable(
         &self,
@@ -138,17 +159,29 @@ impl Blobs {
     }
 }
 
+type Pieces = BoxStream<'static, object_store::Result<Bytes>>;
+
+/// Where chunks lie in the data of a blob with so many bytes.
+fn place(chunks: Range<u64>, bytes: u64) -> Range<u64> {
+    let stored = STORED_CHUNK_BYTES as u64;
+    chunks.start * stored..stored_bytes(bytes).min(chunks.end * stored)
+}
+
 /// A read on its way.
 struct Reading {
+    blobs: Blobs,
     id: BlobId,
+    upload: UploadId,
     framing: Framing,
-    from: BoxStream<'static, object_store::Result<Bytes>>,
+    /// How many bytes the whole blob has.
+    bytes: u64,
+    from: Pieces,
     held: BytesMut,
-    /// The next chunk, the one after the last that is read, and the number of all.
+    /// The next chunk, and the one after the last that is read.
     next: u64,
     after: u64,
-    total: u64,
-    stored_end: u64,
+    /// May a chunk that is not what was stored be fetched once more? It may have been spoilt on its way.
+    again: bool,
     range: Range<u64>,
     /// The digest, when the whole blob is read.
     whole: Option<Context>,
@@ -158,23 +191,7 @@ impl Reading {
     /// The next bytes; `None` at the end.
     async fn piece(&mut self) -> Result<Option<Bytes>, BlobError> {
         while self.next < self.after {
-            let start = self.next * STORED_CHUNK_BYTES as u64;
-            let length = (self.stored_end - start).min(STORED_CHUNK_BYTES as u64);
-            let length = usize::try_from(length).unwrap_or(STORED_CHUNK_BYTES);
-            while self.held.len() < length {
-                match self.from.try_next().await? {
-                    Some(more) => self.held.extend_from_slice(&more),
-                    None => return Err(self.damaged("its data is cut off")),
-                }
-            }
-            let mut chunk = self.held.split_to(length);
-            let number = u32::try_from(self.next).map_err(|_| self.damaged("it has too many chunks"))?;
-            let Some(opened) = self.framing.open_chunk(number, self.next + 1 == self.total, &mut chunk)
-            else {
-                let what = format!("chunk {number} is not what was stored");
-                return Err(self.damaged(&what));
-            };
-            chunk.truncate(opened);
+            let chunk = self.chunk().await?;
             let base = self.next * CHUNK_BYTES as u64;
             self.next += 1;
             if let Some(digest) = &mut self.whole {
@@ -183,8 +200,10 @@ impl Reading {
             if self.next == self.after {
                 self.compare()?;
             }
-            let place = |at: u64| usize::try_from(at.saturating_sub(base)).unwrap_or(opened).min(opened);
+            let length = chunk.len();
+            let place = |at: u64| usize::try_from(at.saturating_sub(base)).unwrap_or(length).min(length);
             let (from, to) = (place(self.range.start), place(self.range.end));
+            let mut chunk = chunk;
             chunk.truncate(to);
             chunk.advance(from.min(to));
             if !chunk.is_empty() {
@@ -192,6 +211,60 @@ impl Reading {
             }
         }
         Ok(None)
+    }
+
+    /// The next chunk, checked.
+    async fn chunk(&mut self) -> Result<BytesMut, BlobError> {
+        self.fill().await?;
+        let chunk = self.held.split_to(self.length());
+        if let Some(opened) = self.open(chunk)? {
+            return Ok(opened);
+        }
+        let number = self.next;
+        if std::mem::take(&mut self.again) {
+            tracing::warn!(blob = %self.id, chunk = number, "not what was stored: it is fetched once more");
+            let at = place(number..number + 1, self.bytes);
+            let fetched = self.blobs.store.get_range(&self.upload.data(), at).await;
+            let fetched = fetched.map_err(|error| self.ended(error.into()))?;
+            if fetched.len() == self.length()
+                && let Some(opened) = self.open(BytesMut::from(fetched))?
+            {
+                return Ok(opened);
+            }
+        }
+        Err(self.damaged(&format!("chunk {number} is not what was stored")))
+    }
+
+    /// The length of the next chunk as it is stored.
+    fn length(&self) -> usize {
+        let place = place(self.next..self.next + 1, self.bytes);
+        usize::try_from(place.end - place.start).unwrap_or(STORED_CHUNK_BYTES)
+    }
+
+    /// Waits until the next chunk is held.
+    async fn fill(&mut self) -> Result<(), BlobError> {
+        while self.held.len() < self.length() {
+            match self.from.next().await {
+                Some(Ok(more)) => self.held.extend_from_slice(&more),
+                Some(Err(error)) => {
+                    let why = self.blobs.why_unreadable(self.id, self.upload, self.bytes, error).await;
+                    return Err(self.ended(why));
+                }
+                None => return Err(self.damaged("its data is cut off")),
+            }
+        }
+        Ok(())
+    }
+
+    /// The chunk's bytes, if they are what was stored.
+    fn open(&mut self, mut chunk: BytesMut) -> Result<Option<BytesMut>, BlobError> {
+        let number = u32::try_from(self.next).map_err(|_| self.damaged("it has too many chunks"))?;
+        let last = self.next + 1 == chunks(self.bytes);
+        let opened = self.framing.open_chunk(number, last, &mut chunk);
+        Ok(opened.map(|length| {
+            chunk.truncate(length);
+            chunk
+        }))
     }
 
     /// Is the whole of it the blob it is named? Looked at before its last piece is given.
@@ -202,7 +275,12 @@ impl Reading {
     }
 
     fn damaged(&mut self, what: &str) -> BlobError {
+        self.ended(BlobError::Damaged { id: self.id, what: what.to_owned() })
+    }
+
+    /// Nothing more comes.
+    fn ended(&mut self, error: BlobError) -> BlobError {
         self.next = self.after;
-        BlobError::Damaged { id: self.id, what: what.to_owned() }
+        error
     }
 }

@@ -3,13 +3,23 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
+use async_trait::async_trait;
+use decalog_outbound::{Client, Guard, OutboundError, Policy, Watch};
+use http::{Request, Response};
+use http_body_util::BodyExt as _;
 use object_store::aws::AmazonS3Builder;
+use object_store::client::{
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
+};
 use object_store::local::LocalFileSystem;
 use object_store::{ClientOptions, ObjectStore, RetryConfig};
 
 use crate::BlobError;
+use crate::read::PIECE_BYTES;
+
+/// What a piece of a blob, a manifest or a page of a list may have; the rest is for what a service says beside.
+const ANSWER_BYTES: usize = PIECE_BYTES + (1 << 20);
 
 /// A store in a folder, which is made when missing. What is stored is on the device before a put returns.
 pub fn folder(path: &Path) -> Result<Arc<dyn ObjectStore>, BlobError> {
@@ -30,8 +40,10 @@ pub struct S3 {
     pub access_key: String,
     /// The access key. Not shown.
     pub secret: String,
-    /// How long one request may take.
-    pub timeout: Duration,
+    /// How it is called. An attempt's time must do for a part of an upload; the bound on answers is not looked at.
+    pub policy: Policy,
+    /// Who is told of the calls.
+    pub watch: Arc<dyn Watch>,
 }
 
 impl fmt::Debug for S3 {
@@ -42,21 +54,60 @@ impl fmt::Debug for S3 {
     }
 }
 
-/// A bucket of S3. Failed requests are tried three times more, within 30 seconds.
+/// A bucket of S3. Its requests are calls of `decalog-outbound`: retries, hedged reads and the breaker are there, and nowhere
+/// else. A service that `endpoint` names may be in a private network.
 pub fn s3(at: &S3) -> Result<Arc<dyn ObjectStore>, BlobError> {
-    // The HTTP client has no cryptography of its own; that somebody chose it before is as good.
-    let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
-    let retry =
-        RetryConfig { max_retries: 3, retry_timeout: Duration::from_secs(30), ..RetryConfig::default() };
+    let failed = |error: OutboundError| BlobError::Source(error.into());
+    let mut guard = Guard::default();
+    if let Some(endpoint) = &at.endpoint {
+        guard = guard.naming(endpoint).map_err(failed)?;
+    }
+    let policy = Policy { max_answer_bytes: ANSWER_BYTES, ..at.policy.clone() };
+    let client = Client::new("blob", guard, policy).map_err(failed)?.watched(Arc::clone(&at.watch));
+    let once = RetryConfig { max_retries: 0, ..RetryConfig::default() };
     let mut builder = AmazonS3Builder::new()
         .with_bucket_name(&at.bucket)
         .with_region(&at.region)
         .with_access_key_id(&at.access_key)
         .with_secret_access_key(&at.secret)
-        .with_client_options(ClientOptions::new().with_timeout(at.timeout))
-        .with_retry(retry);
+        .with_http_connector(Calls(client))
+        .with_retry(once);
     if let Some(endpoint) = &at.endpoint {
         builder = builder.with_endpoint(endpoint).with_allow_http(endpoint.starts_with("http://"));
     }
     Ok(Arc::new(builder.build()?))
+}
+
+/// Makes the store's requests.
+#[derive(Clone, Debug)]
+struct Calls(Client);
+
+impl HttpConnector for Calls {
+    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
+        Ok(HttpClient::new(self.clone()))
+    }
+}
+
+#[async_trait]
+impl HttpService for Calls {
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let (parts, body) = request.into_parts();
+        // A part in one piece is taken as it is, without a copy.
+        let body = body.collect().await?.to_bytes();
+        let answer = self.0.send(Request::from_parts(parts, body)).await;
+        let answer = answer.map_err(|error| HttpError::new(kind(&error), error))?;
+        let mut response = Response::new(answer.body.into());
+        *response.status_mut() = answer.status;
+        *response.headers_mut() = answer.headers;
+        Ok(response)
+    }
+}
+
+fn kind(error: &OutboundError) -> HttpErrorKind {
+    match error {
+        OutboundError::TimedOut { .. } | OutboundError::NoTime { .. } => HttpErrorKind::Timeout,
+        OutboundError::Broken { .. } => HttpErrorKind::Interrupted,
+        error if error.is_unsent() => HttpErrorKind::Connect,
+        _ => HttpErrorKind::Unknown,
+    }
 }

@@ -11,6 +11,7 @@ use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, Predicate as _, SizeAbove};
@@ -62,7 +63,8 @@ pub struct Layers {
 }
 
 impl Layers {
-    /// Puts the layers around all routes of a [`front`](crate::route::front).
+    /// Puts the layers around all routes of a [`front`](crate::route::front), as one: each layer that a router is given by
+    /// itself costs a box for every request.
     pub fn around(self, router: Router) -> Router {
         let limit = if sabotage::lacks(Sabotage::BodyUnbounded) {
             DefaultBodyLimit::disable()
@@ -70,13 +72,14 @@ impl Layers {
             DefaultBodyLimit::max(self.max_body_bytes)
         };
         let compress = DefaultPredicate::new().and(SizeAbove::new(COMPRESS_ABOVE));
-        let router = router
-            .layer(limit)
-            .layer(CatchPanicLayer::custom(panicked))
-            .layer(CompressionLayer::new().compress_when(compress));
-        let router =
-            if self.cors_origins.is_empty() { router } else { router.layer(cors(&self.cors_origins)) };
-        router.layer(from_fn_with_state(Arc::new(self), observe))
+        let cors = (!self.cors_origins.is_empty()).then(|| cors(&self.cors_origins));
+        router.layer((
+            from_fn_with_state(Arc::new(self), observe),
+            option_layer(cors),
+            CompressionLayer::new().compress_when(compress),
+            CatchPanicLayer::custom(panicked),
+            limit,
+        ))
     }
 }
 

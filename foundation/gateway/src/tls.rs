@@ -2,6 +2,7 @@
 //!
 //! Only version 1.3: every client of the last years speaks it, and what it left out is what went wrong before.
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher as _};
 use std::io;
 use std::os::unix::net::UnixStream;
@@ -15,8 +16,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::server::WebPkiClientVerifier;
-use tokio_rustls::rustls::{RootCertStore, ServerConfig, version};
+use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use tokio_rustls::rustls::sign::CertifiedKey;
+use tokio_rustls::rustls::{self, RootCertStore, ServerConfig, version};
 use tokio_rustls::server::TlsStream;
 use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
@@ -24,8 +26,10 @@ use x509_cert::der::Decode as _;
 /// How long one direction of a connection may go on alone.
 const LINGER: Duration = Duration::from_secs(10);
 
-/// The protocols offered by ALPN, the better first.
-const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+/// The protocols offered by ALPN, the better first. The last is an authority's that looks whether a name is ours.
+const PROTOCOLS: [&[u8]; 3] = [b"h2", b"http/1.1", ACME];
+/// TLS-ALPN-01's protocol (RFC 8737, section 6.2): nothing is said in it.
+pub(crate) const ACME: &[u8] = b"acme-tls/1";
 
 /// Lets every TLS client of this process use the one crypto library that the servers use. May be called again and again.
 pub fn use_ring() {
@@ -79,6 +83,40 @@ pub struct Tls {
     current: RwLock<Loaded>,
     /// Of the files' content that was last tried.
     fingerprint: Mutex<u64>,
+    challenges: Challenges,
+}
+
+/// What authorities are shown that look whether a name is ours, by name.
+type Challenges = Arc<RwLock<BTreeMap<String, Arc<CertifiedKey>>>>;
+
+/// Shows a certificate to an authority for as long as it lives.
+pub struct Challenge {
+    name: String,
+    challenges: Challenges,
+}
+
+impl Drop for Challenge {
+    fn drop(&mut self) {
+        self.challenges.write().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
+    }
+}
+
+/// Chooses the certificate: the server's own, or that of a challenge for an authority that asks in its protocol.
+#[derive(Debug)]
+struct Choice {
+    own: Arc<CertifiedKey>,
+    challenges: Challenges,
+}
+
+impl ResolvesServerCert for Choice {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let mut wanted = hello.alpn().into_iter().flatten();
+        if wanted.next() != Some(ACME) || wanted.next().is_some() {
+            return Some(Arc::clone(&self.own));
+        }
+        let challenges = self.challenges.read().unwrap_or_else(PoisonError::into_inner);
+        challenges.get(&hello.server_name()?.to_ascii_lowercase()).cloned()
+    }
 }
 
 /// What the files made.
@@ -91,14 +129,16 @@ struct Loaded {
 impl Tls {
     /// Loads the files.
     pub fn open(files: Files) -> Result<Arc<Self>, TlsError> {
-        let (fingerprint, config) = load(&files)?;
-        Ok(Arc::new(Self { files, current: RwLock::new(config?), fingerprint: Mutex::new(fingerprint) }))
+        let challenges = Challenges::default();
+        let (fingerprint, config) = load(&files, &challenges)?;
+        let (current, fingerprint) = (RwLock::new(config?), Mutex::new(fingerprint));
+        Ok(Arc::new(Self { files, current, fingerprint, challenges }))
     }
 
     /// Loads the files again, if their content is another. What was there stays in use when the new cannot be.
     /// True when something new is in use.
     pub fn reload(&self) -> Result<bool, TlsError> {
-        let (fingerprint, config) = load(&self.files)?;
+        let (fingerprint, config) = load(&self.files, &self.challenges)?;
         let mut last = self.fingerprint.lock().unwrap_or_else(PoisonError::into_inner);
         if *last == fingerprint {
             return Ok(false);
@@ -123,6 +163,21 @@ impl Tls {
                 }
             }
         }
+    }
+
+    /// Shows this certificate, DER encoded with its PKCS #8 key, to an authority that asks for this name by TLS-ALPN-01
+    /// (RFC 8737), until what is answered is dropped.
+    pub fn challenge(&self, name: &str, certificate: Vec<u8>, key: Vec<u8>) -> Result<Challenge, TlsError> {
+        let key = PrivateKeyDer::Pkcs8(key.into());
+        let shown = CertifiedKey::from_der(vec![certificate.into()], key, &ring::default_provider());
+        let refused = |error: rustls::Error| TlsError::Refused {
+            certificate: format!("(challenge for {name})").into(),
+            reason: error.to_string(),
+        };
+        let (shown, name) = (shown.map_err(refused)?, name.to_ascii_lowercase());
+        let challenges = Arc::clone(&self.challenges);
+        challenges.write().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), Arc::new(shown));
+        Ok(Challenge { name, challenges })
     }
 
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
@@ -172,7 +227,7 @@ async fn carry(outside: TlsStream<TcpStream>, inside: tokio::net::UnixStream) {
 
 /// A fingerprint of the files' content, and what they make. A file that cannot be read has no fingerprint, so it is tried
 /// again.
-fn load(files: &Files) -> Result<(u64, Result<Loaded, TlsError>), TlsError> {
+fn load(files: &Files, challenges: &Challenges) -> Result<(u64, Result<Loaded, TlsError>), TlsError> {
     let read =
         |path: &Path| std::fs::read(path).map_err(|source| TlsError::Read { path: path.to_owned(), source });
     let (certificate, key) = (read(&files.certificate)?, read(&files.key)?);
@@ -182,7 +237,7 @@ fn load(files: &Files) -> Result<(u64, Result<Loaded, TlsError>), TlsError> {
         hasher.write_usize(content.len());
         hasher.write(content);
     }
-    Ok((hasher.finish(), build(files, &certificate, &key, authorities.as_deref())))
+    Ok((hasher.finish(), build(files, &certificate, &key, authorities.as_deref(), challenges)))
 }
 
 fn build(
@@ -190,6 +245,7 @@ fn build(
     certificate: &[u8],
     key: &[u8],
     authorities: Option<&[u8]>,
+    challenges: &Challenges,
 ) -> Result<Loaded, TlsError> {
     let refused = |reason: String| TlsError::Refused { certificate: files.certificate.clone(), reason };
     let chain = certificates(&files.certificate, certificate)?;
@@ -207,15 +263,18 @@ fn build(
             for authority in certificates(path, content)? {
                 roots.add(authority).map_err(|error| refused(format!("{}: {error}", path.display())))?;
             }
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-                .allow_unauthenticated()
-                .build()
-                .map_err(|error| refused(format!("{}: {error}", path.display())))?;
+            let verifier =
+                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+                    .allow_unauthenticated()
+                    .build()
+                    .map_err(|error| refused(format!("{}: {error}", path.display())))?;
             builder.with_client_cert_verifier(verifier)
         }
         _ => builder.with_no_client_auth(),
     };
-    let mut config = builder.with_single_cert(chain, key).map_err(|error| refused(error.to_string()))?;
+    let own = CertifiedKey::from_der(chain, key, &provider).map_err(|error| refused(error.to_string()))?;
+    let choice = Choice { own: Arc::new(own), challenges: Arc::clone(challenges) };
+    let mut config = builder.with_cert_resolver(Arc::new(choice));
     config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
     Ok(Loaded { config: Arc::new(config), not_after })
 }

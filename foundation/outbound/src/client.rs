@@ -161,9 +161,7 @@ impl Client {
         self.transport.guard().check(&url)?;
         let follows = self.redirects > 0 && request.method() == Method::GET;
         let headers = follows.then(|| request.headers().clone());
-        let asked = self.peers.at(&origin(&url));
-        asked.peer.paid();
-        let response = asked.service.oneshot(request).await?;
+        let response = self.peers.at(&origin(&url)).oneshot(request).await?;
         Ok((response, headers.map(|headers| (url, headers))))
     }
 }

@@ -70,6 +70,11 @@ fn plain(host: &str) -> String {
     host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
 }
 
+/// An IPv6 address without its brackets; any other host as it is.
+fn bare(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host)
+}
+
 /// Where calls may go.
 #[derive(Clone, Debug, Default)]
 pub struct Guard {
@@ -94,6 +99,17 @@ pub struct Forbidden {
 }
 
 impl Guard {
+    /// This, and a server that the operator has named by a URL: its host may be at any address, and plain http may be asked
+    /// when the URL says so.
+    pub fn naming(mut self, url: &str) -> Result<Self, OutboundError> {
+        let url = crate::transport::parse(url)?;
+        let unnamed = || OutboundError::Url { url: origin(&url), reason: "it names no host" };
+        let host = bare(url.host_str().ok_or_else(unnamed)?);
+        self.allowed.push(host.parse().map_err(|_| unnamed())?);
+        self.plain_http |= url.scheme() == "http";
+        Ok(self)
+    }
+
     /// May this be asked, as far as the URL tells? The addresses of a name are looked at once it is resolved.
     pub(crate) fn check(&self, url: &Url) -> Result<(), OutboundError> {
         let refused = |reason: &'static str| OutboundError::Url { url: origin(url), reason };
@@ -108,9 +124,8 @@ impl Guard {
         }
         let host =
             url.host_str().filter(|host| !host.is_empty()).ok_or_else(|| refused("it names no host"))?;
-        let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
         // The parser has turned every spelling of an IPv4 address ("0x7f.1", "2130706433") into the usual one.
-        match bare.parse() {
+        match bare(host).parse() {
             Ok(address) => Ok(self.check_address(host, address)?),
             Err(_) => Ok(()),
         }
@@ -201,6 +216,23 @@ mod tests {
         ] {
             assert!(text.parse::<Allowed>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn the_server_that_the_operator_names_is_reached_and_no_neighbour() {
+        for (named, inside, outside) in [
+            ("http://127.0.0.1:9000", "http://127.0.0.1:9000/x", "http://127.0.0.2:9000/"),
+            ("http://[::1]:9000/", "http://[::1]/", "http://[::2]/"),
+            ("https://10.0.0.1/v1", "https://10.0.0.1/", "http://10.0.0.1/"),
+        ] {
+            let guard = Guard::default().naming(named).unwrap();
+            assert!(guard.check(&inside.parse().unwrap()).is_ok(), "{inside}");
+            assert!(guard.check(&outside.parse().unwrap()).is_err(), "{outside}");
+        }
+        let guard = Guard::default().naming("https://store.internal").unwrap();
+        assert!(guard.check_address("STORE.internal", [10, 0, 0, 1].into()).is_ok());
+        assert!(guard.check_address("other.internal", [10, 0, 0, 1].into()).is_err());
+        assert!(Guard::default().naming("data:x").is_err() && Guard::default().naming("").is_err());
     }
 
     #[test]

@@ -12,20 +12,13 @@ use crate::watch::Watch;
 /// Peers that are remembered: whoever chooses URLs must not fill the memory.
 const MOST: usize = 256;
 
-/// A peer, and what asks it.
-#[derive(Clone)]
-pub(crate) struct Asked {
-    pub(crate) peer: Peer,
-    pub(crate) service: Resilient,
-}
-
 /// All peers of a client.
 pub(crate) struct Peers {
     client: &'static str,
     policy: Arc<Policy>,
     watch: Arc<dyn Watch>,
     transport: Transport,
-    known: Mutex<HashMap<String, Asked>>,
+    known: Mutex<HashMap<String, Resilient>>,
 }
 
 impl fmt::Debug for Peers {
@@ -44,11 +37,11 @@ impl Peers {
         Self { client, policy, watch, transport, known: Mutex::default() }
     }
 
-    /// The peer with this origin.
-    pub(crate) fn at(&self, origin: &str) -> Asked {
+    /// What asks the peer with this origin.
+    pub(crate) fn at(&self, origin: &str) -> Resilient {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(asked) = known.get(origin) {
-            return asked.clone();
+        if let Some(peer) = known.get(origin) {
+            return peer.clone();
         }
         if known.len() >= MOST {
             // One that is forgotten begins anew, as a stranger does.
@@ -56,9 +49,8 @@ impl Peers {
             any.and_then(|any| known.remove(&any));
         }
         let peer = Peer::new(self.client, origin, Arc::clone(&self.policy), Arc::clone(&self.watch));
-        let service = peer.around(self.transport.clone());
-        let asked = Asked { peer, service };
-        known.insert(origin.to_owned(), asked.clone());
-        asked
+        let peer = peer.around(self.transport.clone());
+        known.insert(origin.to_owned(), peer.clone());
+        peer
     }
 }

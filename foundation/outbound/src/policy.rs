@@ -23,9 +23,10 @@ pub struct Policy {
     pub backoff: Duration,
     /// The most that this grows to.
     pub backoff_max: Duration,
-    /// Further attempts, retries and hedges together, in percent of the calls of the last ten seconds.
+    /// Further attempts, retries and hedges together, in percent of the calls.
     pub retry_percent: u32,
-    /// So many further attempts a second are free, so that a client with few calls can retry at all.
+    /// So many further attempts a second are free, so that a client with few calls can retry at all; ten seconds' worth is
+    /// saved up.
     pub retries_per_second: u32,
     /// Failures in a row after which a peer is left alone.
     pub breaker_failures: u32,

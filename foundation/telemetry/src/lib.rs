@@ -1,7 +1,8 @@
 //! What the product says about itself in numbers, for Prometheus to scrape.
 //!
 //! [`Metrics`] is the registry and its `/metrics` route. What fills it: [`http`] counts requests, [`partitions`] shows how
-//! the partitions of systems fare, [`disk`] the log's syncs and the space that is left, [`outcomes`] counts that systems keep. [`traces`] sends spans to a collector. Names follow Prometheus' conventions:
+//! the partitions of systems fare, [`calls`] what becomes of calls to other servers, [`disk`] the log's syncs and the space that is left,
+//! [`outcomes`] counts that systems keep. [`traces`] sends spans to a collector. Names follow Prometheus' conventions:
 //! base units (`_seconds`, `_bytes`, `_records`), `_total` for what only grows. Labels have few values: a route is its
 //! template and never a path, and nothing that a stranger chooses becomes one.
 //!
@@ -10,6 +11,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod calls;
 pub mod disk;
 pub mod http;
 pub mod outcomes;

@@ -4,12 +4,13 @@
 //! (W3C Trace Context), and what is asked on its behalf is told the same.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use decalog_gateway::tls::use_ring;
 use decalog_gateway::trace::TraceContext;
+use decalog_outbound::{Client, Guard, OutboundError, Policy, Watch};
 use opentelemetry::trace::{
     SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState, TracerProvider as _,
 };
@@ -25,18 +26,38 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::registry::LookupSpan;
 
-/// How long one delivery to the collector may take.
+/// How long the last delivery, when the server stops, may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why no traces can be sent.
 #[derive(Debug, thiserror::Error)]
 pub enum TracesError {
-    /// The HTTP client cannot be made.
-    #[error("telemetry.traces: no HTTP client: {0}")]
-    Client(#[from] reqwest::Error),
+    /// The collector cannot be called.
+    #[error("telemetry.traces.endpoint: {0}")]
+    Client(#[from] OutboundError),
     /// The exporter refuses what it was given.
     #[error("telemetry.traces.endpoint: {0}")]
     Exporter(#[from] ExporterBuildError),
+}
+
+/// How the collector is called.
+#[derive(Clone)]
+pub struct Calling {
+    /// Where calls may go; the collector's host is added.
+    pub guard: Guard,
+    /// How they are made.
+    pub policy: Policy,
+    /// Who is told of them.
+    pub watch: Arc<dyn Watch>,
+}
+
+impl fmt::Debug for Calling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Calling")
+            .field("guard", &self.guard)
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Sends spans until it is dropped; what is left is sent then.
@@ -50,15 +71,17 @@ impl Traces {
         endpoint: &str,
         one_in: u32,
         version: &'static str,
+        calling: Calling,
         runtime: Handle,
     ) -> Result<Self, TracesError> {
-        use_ring();
-        let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
+        let patience = calling.policy.timeout;
+        let client = Client::new("traces", calling.guard.naming(endpoint)?, calling.policy)?;
+        let client = client.watched(calling.watch);
         let exporter = SpanExporter::builder()
             .with_http()
             .with_http_client(Courier { client, runtime })
             .with_endpoint(endpoint)
-            .with_timeout(PATIENCE)
+            .with_timeout(patience)
             .build()?;
         let share = 1.0 / f64::from(one_in.max(1));
         let resource = Resource::builder_empty()
@@ -113,7 +136,7 @@ pub(crate) fn join(span: &Span, parent: Option<TraceContext>) -> Option<TraceCon
 
 /// Carries the exporter's requests on the server's own runtime: the exporter's thread has none.
 struct Courier {
-    client: reqwest::Client,
+    client: Client,
     runtime: Handle,
 }
 
@@ -128,12 +151,11 @@ impl HttpClient for Courier {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let client = self.client.clone();
         let sent = self.runtime.spawn(async move {
-            let response = client.execute(request.try_into()?).await?;
-            let mut answer = Response::builder().status(response.status());
-            if let Some(headers) = answer.headers_mut() {
-                headers.clone_from(response.headers());
-            }
-            Ok::<_, HttpError>(answer.body(response.bytes().await?)?)
+            let answer = client.send(request).await?;
+            let mut response = Response::new(answer.body);
+            *response.status_mut() = answer.status;
+            *response.headers_mut() = answer.headers;
+            Ok::<_, HttpError>(response)
         });
         sent.await?
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use decalog_blob::{BlobError, BlobId, Blobs, Options, S3, folder, s3};
+use decalog_outbound::Policy;
 use decalog_seal::CHUNK_BYTES;
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
@@ -37,7 +38,8 @@ fn bucket() -> Subject {
         endpoint: Some(endpoint),
         access_key: "test".to_owned(),
         secret: "test-secret".to_owned(),
-        timeout: Duration::from_secs(20),
+        policy: Policy { attempt_timeout: Duration::from_secs(20), ..Policy::default() },
+        watch: Arc::new(()),
     };
     assert!(!format!("{at:?}").contains("test-secret"));
     let prefix = tempfile::tempdir().unwrap();

@@ -185,7 +185,8 @@ impl ObjectStore for Faulty {
             let meta = result.meta.clone();
             let (range, attributes) = (result.range.clone(), result.attributes.clone());
             let whole = result.bytes().await?;
-            let payload = GetResultPayload::Stream(spoilt(whole, fault));
+            let payload =
+                GetResultPayload::Stream(spoilt(whole, fault, usize::try_from(range.start).unwrap()));
             result = GetResult { payload, meta, range, attributes, extensions: Default::default() };
         }
         Ok(result)
@@ -211,21 +212,24 @@ impl ObjectStore for Faulty {
     }
 }
 
-/// The bytes in small pieces, spoilt as the fault says.
-fn spoilt(whole: Bytes, fault: Fault) -> BoxStream<'static, Result<Bytes>> {
+/// The bytes, of which the first is the object's byte `start`, in small pieces, spoilt as the fault says.
+fn spoilt(whole: Bytes, fault: Fault, start: usize) -> BoxStream<'static, Result<Bytes>> {
     let mut bytes = whole.to_vec();
     let pieces = |bytes: &[u8]| -> Vec<Result<Bytes>> {
         bytes.chunks(9_973).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect()
     };
+    let within = |at: usize| at.saturating_sub(start).min(bytes.len());
     let given = match fault {
         Fault::FailAfter(length) => {
-            let mut given = pieces(&bytes[..length.min(bytes.len())]);
+            let mut given = pieces(&bytes[..within(length)]);
             given.push(Err(failure()));
             given
         }
-        Fault::EndAfter(length) => pieces(&bytes[..length.min(bytes.len())]),
+        Fault::EndAfter(length) => pieces(&bytes[..within(length)]),
         Fault::FlipAt(at) => {
-            bytes[at] ^= 4;
+            if let Some(byte) = at.checked_sub(start).and_then(|at| bytes.get_mut(at)) {
+                *byte ^= 4;
+            }
             pieces(&bytes)
         }
         _ => pieces(&bytes),

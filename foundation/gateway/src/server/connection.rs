@@ -27,6 +27,7 @@ use super::{Settings, Slots, stopped};
 use crate::client::{Client, Source};
 use crate::problem::{self, Problem};
 use crate::route::ClientCertificate;
+use crate::tls::ACME;
 
 /// How an HTTP/2 connection opens (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -102,6 +103,12 @@ async fn open(
     };
     let encrypted: TlsStream<_> = tls.acceptor().accept(stream).await?;
     let (_, session) = encrypted.get_ref();
+    if session.alpn_protocol() == Some(ACME) {
+        return Err(io::Error::new(
+            io::ErrorKind::ConnectionAborted,
+            "an ACME authority has seen what it wanted",
+        ));
+    }
     let http2 = session.alpn_protocol() == Some(b"h2");
     let shown = session.peer_certificates().and_then(|chain| chain.first());
     let certificate = shown.map(|leaf| ClientCertificate(Arc::from(leaf.as_ref())));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use decalog_gateway::server::Settings;
 use decalog_gateway::tls::{Files, Tls};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -95,6 +95,33 @@ fn both_versions_of_http_are_served_by_tls_1_3() {
         assert!(connect(&desk, &authority, "spdy/1", None).await.is_err());
         // A client that speaks plain HTTP gets no answer in HTTP.
         assert!(!desk.get("/").await.starts_with("HTTP"));
+    });
+}
+
+#[test]
+fn an_authority_that_asks_in_its_protocol_is_shown_the_challenge_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = authority();
+    let own = renew(folder.path(), &authority);
+    run(async {
+        let tls = Tls::open(files(folder.path())).unwrap();
+        let desk = Desk::open(Settings { tls: Some(Arc::clone(&tls)), ..Settings::default() }).await;
+        assert!(connect(&desk, &authority, "acme-tls/1", None).await.is_err());
+        let (certificate, key) = leaf(&authority);
+        let challenge = |name| tls.challenge(name, certificate.der().to_vec(), key.serialize_der()).unwrap();
+        let elsewhere = challenge("window");
+        assert!(connect(&desk, &authority, "acme-tls/1", None).await.is_err());
+        let here = challenge("DOOR");
+        let mut looked = connect(&desk, &authority, "acme-tls/1", None).await.unwrap();
+        assert_eq!(shown(&looked), *certificate.der());
+        // No request is taken on such a connection: it ends.
+        let _ = looked.write_all(b"GET /client HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        let mut rest = Vec::new();
+        let _ = looked.read_to_end(&mut rest).await;
+        assert!(rest.is_empty());
+        assert_eq!(shown(&connect(&desk, &authority, "http/1.1", None).await.unwrap()), own);
+        drop((elsewhere, here));
+        assert!(connect(&desk, &authority, "acme-tls/1", None).await.is_err());
     });
 }
 

@@ -9,6 +9,7 @@
 //! caller. Retries and hedges draw on one budget. Time is tokio's, which tests can stop.
 
 mod breaker;
+mod budget;
 mod bulkhead;
 mod circuit;
 mod hedge;
@@ -17,16 +18,16 @@ mod limit;
 mod retry;
 
 use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
+use tokio::time::Instant;
 use tower::retry::RetryLayer;
-use tower::retry::budget::{Budget as _, TpsBudget};
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceBuilder};
 
+use self::budget::Budget;
 use crate::error::OutboundError;
 use crate::policy::Policy;
 use crate::sabotage::{Sabotage, lacks};
@@ -36,9 +37,6 @@ pub use circuit::{Circuit, Pass, Position, Verdict};
 
 /// A service with all layers around it.
 pub type Resilient = BoxCloneSyncService<Request<Bytes>, Response<Bytes>, OutboundError>;
-
-/// How long the budget remembers calls.
-const BUDGET_WINDOW: Duration = Duration::from_secs(10);
 
 /// One peer of one client, as its layers see it. What they know of it is shared by all services that stand
 /// [`around`](Peer::around) it.
@@ -50,7 +48,7 @@ pub struct Peer {
     pub(crate) name: Arc<str>,
     pub(crate) policy: Arc<Policy>,
     pub(crate) watch: Arc<dyn Watch>,
-    budget: Arc<TpsBudget>,
+    budget: Arc<Mutex<Budget>>,
 }
 
 impl fmt::Debug for Peer {
@@ -62,9 +60,8 @@ impl fmt::Debug for Peer {
 impl Peer {
     /// A peer of which nothing is known yet.
     pub fn new(client: &'static str, name: &str, policy: Arc<Policy>, watch: Arc<dyn Watch>) -> Self {
-        #[allow(clippy::cast_precision_loss, reason = "percents are small")]
-        let share = policy.retry_percent.min(1_000) as f32 / 100.0;
-        let budget = Arc::new(TpsBudget::new(BUDGET_WINDOW, policy.retries_per_second, share));
+        let budget = Budget::new(policy.retry_percent, policy.retries_per_second, Instant::now());
+        let budget = Arc::new(Mutex::new(budget));
         Self { client, name: name.into(), policy, watch, budget }
     }
 
@@ -85,15 +82,20 @@ impl Peer {
     }
 
     /// A call is made: it pays for some of the further attempts.
-    pub(crate) fn paid(&self) {
-        self.budget.deposit();
+    fn pays(&self) {
+        self.budget().call(Instant::now());
     }
 
     /// May one more attempt be made?
     fn affords(&self, kind: Kind) -> bool {
-        let affords = self.budget.withdraw() || lacks(Sabotage::RetryUnbounded);
+        let affords = self.budget().take(Instant::now()) || lacks(Sabotage::RetryUnbounded);
         self.watch.further(self.client, kind, affords);
         affords
+    }
+
+    fn budget(&self) -> MutexGuard<'_, Budget> {
+        // Nothing that panics runs under the lock.
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn name(&self) -> String {

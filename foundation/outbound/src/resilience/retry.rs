@@ -47,7 +47,7 @@ impl Policy<Request<Bytes>, Response<Bytes>, OutboundError> for Again {
             return None;
         }
         let asked = outcome.as_ref().ok().and_then(retry_after).unwrap_or_default();
-        let wait = asked + self.backoff();
+        let wait = asked.saturating_add(self.backoff());
         if left().is_some_and(|left| wait >= left) || !self.peer.affords(Kind::Retry) {
             return None;
         }
@@ -55,7 +55,11 @@ impl Policy<Request<Bytes>, Response<Bytes>, OutboundError> for Again {
         Some(sleep(wait))
     }
 
+    /// Asked for before each attempt: the first one pays for a part of a further one.
     fn clone_request(&mut self, request: &Request<Bytes>) -> Option<Request<Bytes>> {
+        if self.made == 0 {
+            self.peer.pays();
+        }
         Some(request.clone())
     }
 }
