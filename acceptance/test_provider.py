@@ -25,7 +25,8 @@ SECRETS.add(SECRET)
 
 def configured(server: Server, provider: dict[str, object]) -> None:
     """Adds a provider to a server's configuration, and lets it be asked on this machine."""
-    lines = ['[outbound]\nallow = ["127.0.0.0/8"]\nplain_http = true', "[[identity.providers]]"]
+    lines = ['[outbound]\nallow = ["127.0.0.0/8"]\nplain_http = true', "[resilience]\nbreaker_seconds = 1"]
+    lines += ["[[identity.providers]]"]
     lines += [f"{key} = {json.dumps(value)}" for key, value in provider.items()]
     server.config.write_text(server.config.read_text() + "\n" + "\n".join(lines) + "\n")
 

@@ -85,9 +85,12 @@ pub fn certificate(metrics: &Metrics, listener: &'static str, tls: Arc<Tls>) {
     metrics.certificates.list().push((listener, tls));
 }
 
+/// A listener and its TLS side.
+type Watched = (&'static str, Arc<Tls>);
+
 /// The certificates that are watched.
 #[derive(Clone, Default)]
-pub(crate) struct Certificates(Arc<Mutex<Vec<(&'static str, Arc<Tls>)>>>);
+pub(crate) struct Certificates(Arc<Mutex<Vec<Watched>>>);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfListener {
@@ -95,7 +98,7 @@ struct OfListener {
 }
 
 impl Certificates {
-    fn list(&self) -> MutexGuard<'_, Vec<(&'static str, Arc<Tls>)>> {
+    fn list(&self) -> MutexGuard<'_, Vec<Watched>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -231,12 +231,11 @@ fn is_timeout(error: &std::io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
-/// Whose Logon it is, if its credentials are right, and who was let in with them.
-fn authenticate<'g>(
-    gateway: &'g Gateway,
-    opening: &Opening<'_>,
-    address: IpAddr,
-) -> Result<(&'g Arc<Peer>, Option<Box<dyn Admission>>), End> {
+/// Whose Logon it is, and who was let in with its credentials, if any were asked for.
+type Known<'g> = (&'g Arc<Peer>, Option<Box<dyn Admission>>);
+
+/// Whose Logon it is, if its credentials are right.
+fn authenticate<'g>(gateway: &'g Gateway, opening: &Opening<'_>, address: IpAddr) -> Result<Known<'g>, End> {
     let peer = gateway.peers.find(opening.sender, opening.target).ok_or(End::UnknownPeer)?;
     let Some(username) = &peer.username else { return Ok((peer, None)) };
     let (given, password) = (opening.username.unwrap_or_default(), opening.password.unwrap_or_default());
