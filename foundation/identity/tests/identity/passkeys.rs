@@ -30,7 +30,7 @@ impl Scene {
     }
 
     /// Adds a passkey by the routes for programs; answers it and the answer.
-    fn add(&self, token: &str) -> (Authenticator, Answer) {
+    pub(crate) fn add(&self, token: &str) -> (Authenticator, Answer) {
         let options = self.options(token, json!({ "password": self.password }));
         assert_eq!(options.status, StatusCode::OK, "{}", options.text);
         let mut authenticator = Authenticator::new(ORIGIN);
@@ -83,7 +83,7 @@ fn named(label: &str, credential: Value) -> Value {
 }
 
 /// The options that the page's button carries.
-fn offered(page: &Answer) -> Value {
+pub(crate) fn offered(page: &Answer) -> Value {
     let text =
         page.text.split_once("data-options=\"").unwrap_or_else(|| panic!("no button: {}", page.text)).1;
     let text = text.split('"').next().expect("an end").replace("&quot;", "\"").replace("&amp;", "&");

@@ -13,8 +13,10 @@ use decalog_identity::value::SECOND;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
 
+use crate::authenticator::PRESENT;
 use crate::desk::{Answer, Place, Visitor};
 use crate::doors::Scene;
+use crate::passkeys::offered;
 
 const THERE: &str = "https://there.example";
 const START: &str = "/oauth/providers/there/start?back=/oauth/device";
@@ -472,6 +474,54 @@ fn the_second_factor_is_asked_for_on_a_page_of_its_own() {
     assert_eq!(late.status, StatusCode::UNAUTHORIZED, "five minutes are over");
     let failures = stage.scene.desk.identity.failed_logons();
     assert_eq!(failures, (0, 1), "a wrong code is a failed logon");
+}
+
+#[test]
+fn a_passkey_is_the_second_factor_after_a_providers_word_and_of_that_word_only() {
+    let stage = Stage::with(provider());
+    stage.link(&mut Visitor::default(), "s1");
+    let token = stage.scene.admin();
+    let (mut authenticator, _) = stage.scene.add(&token);
+    authenticator.flags = PRESENT;
+    let mut visitor = Visitor::default();
+    let page = stage.visit(&mut visitor, "s1", json!({}));
+    let options = offered(&page);
+    assert_eq!(options["allowCredentials"].as_array().map(Vec::len), Some(1), "{}", page.text);
+    let shown = authenticator.get(&options).to_string();
+    let names = ["csrf", "back", "account", "link", "ticket"];
+    let fields: Vec<(&str, String)> = names.into_iter().map(|name| (name, page.field(name))).collect();
+    let with = |more: &[(&'static str, &str)]| -> Vec<(&str, String)> {
+        let more = more.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let kept = fields.iter().filter(|(name, _)| !more.clone().any(|(other, _)| other == *name)).cloned();
+        kept.chain(more.clone()).collect()
+    };
+    let send = |visitor: &mut Visitor, fields: Vec<(&str, String)>| {
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        stage.post(visitor, BACK, &fields)
+    };
+    // What was signed for this page is no sign-in elsewhere, and no page goes on without a provider's word.
+    let csrf = page.field("csrf");
+    let alone = [("action", "passkey"), ("csrf", &*csrf), ("passkey", &*shown)];
+    assert_eq!(stage.post(&mut visitor, "/oauth/device", &alone).status, StatusCode::UNAUTHORIZED);
+    let challenge = options["challenge"].as_str().expect("a challenge").to_owned();
+    for ticket in ["", "AAAA", &*challenge] {
+        let refused = send(&mut visitor, with(&[("ticket", ticket), ("passkey", &shown)]));
+        assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "{ticket}");
+        assert!(!refused.text.contains("data-options"), "no challenge without a word: {}", refused.text);
+    }
+    for bad in ["{}", "[]", "x"] {
+        assert_eq!(send(&mut visitor, with(&[("passkey", bad)])).status, StatusCode::UNAUTHORIZED, "{bad}");
+    }
+    let entered = send(&mut visitor, with(&[("passkey", &shown)]));
+    assert_eq!(
+        (entered.status, entered.location()),
+        (StatusCode::SEE_OTHER, "/oauth/device"),
+        "{}",
+        entered.text
+    );
+    assert!(stage.signed_in(&mut visitor));
+    let again = send(&mut visitor, with(&[("passkey", &shown)]));
+    assert_eq!(again.status, StatusCode::UNAUTHORIZED, "signed once, shown twice");
 }
 
 #[test]
