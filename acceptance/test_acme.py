@@ -51,8 +51,9 @@ class Pebble:
 
     def roots(self) -> str:
         """The root that its certificates go back to: another at each start."""
-        context = ssl.create_default_context(cafile=str(self.authority.root))
-        return httpx.get(f"https://{NAME}:{self.management}/roots/0", verify=context).raise_for_status().text
+        # This listener signs for itself.
+        url = f"https://{NAME}:{self.management}/roots/0"
+        return httpx.get(url, verify=False).raise_for_status().text
 
     def stop(self) -> None:
         """Ends it."""

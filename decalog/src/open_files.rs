@@ -12,7 +12,7 @@ pub(crate) fn raise(config: &Config) {
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {
         limit.current = limit.maximum;
-        if let Err(error) = setrlimit(Resource::Nofile, limit.clone()) {
+        if let Err(error) = setrlimit(Resource::Nofile, limit) {
             tracing::warn!(%error, "the limit of open files stays as it is");
             limit = getrlimit(Resource::Nofile);
         }
