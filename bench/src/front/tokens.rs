@@ -7,11 +7,13 @@ use std::time::Instant;
 use anyhow::Context as _;
 use decalog_gateway::access::{Authenticator, Credential};
 use decalog_gateway::route::{Gate, front};
+use decalog_identity::api::provider::{Fetch, Fetching};
 use decalog_identity::api::service::{Identity, Plan as Start, SELF, Settings};
 use decalog_identity::api::{oauth, rest};
 use decalog_identity::value::SECOND;
 use decalog_runtime::Config;
 use decalog_runtime::clock::SystemClock;
+use decalog_runtime::erasure::Erasures;
 use decalog_runtime::store::FolderStore;
 
 use super::sign_in::{self, Program};
@@ -94,10 +96,13 @@ fn start(directory: &std::path::Path, server: SocketAddr) -> anyhow::Result<Star
         journal: directory.join("events"),
         seal: None,
         keys: directory.join("keys"),
+        audit: directory.join("audit"),
+        erasures: Arc::new(Erasures::open(&directory.join("erasures"))?),
         runtime: Config::default(),
         meter: Arc::new(()),
         clock: Arc::new(SystemClock),
         fatal: Arc::new(|fatal| eprintln!("{fatal}")),
+        fetch: Arc::new(NoProvider),
         settings: Settings {
             audience: issuer.clone(),
             issuer,
@@ -110,7 +115,27 @@ fn start(directory: &std::path::Path, server: SocketAddr) -> anyhow::Result<Star
             open_registration: false,
             password_checks: 1,
             password_queue: 64,
+            audit_days: 365,
             accounts: Vec::new(),
+            providers: Vec::new(),
         },
     })
+}
+
+/// There is no outside provider to ask.
+struct NoProvider;
+
+impl Fetch for NoProvider {
+    fn get<'a>(&'a self, url: &'a str, _: Option<&'a str>) -> Fetching<'a> {
+        Box::pin(async move { Err(format!("{url} is not asked")) })
+    }
+
+    fn post_form<'a>(
+        &'a self,
+        url: &'a str,
+        _: &'a [(&'a str, &'a str)],
+        _: Option<&'a str>,
+    ) -> Fetching<'a> {
+        Box::pin(async move { Err(format!("{url} is not asked")) })
+    }
 }

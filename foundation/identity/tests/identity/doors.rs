@@ -337,7 +337,7 @@ fn every_route_refuses_who_shows_nothing_or_too_little() {
             tried += 1;
         }
     }
-    assert_eq!(tried, 26);
+    assert_eq!(tried, 28);
 }
 
 #[test]
