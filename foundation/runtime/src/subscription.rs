@@ -109,14 +109,9 @@ impl<E: Wire> Subscription<E> {
     /// Nothing is left below `end`: the cursor stands there, past records without events.
     fn nothing(&mut self, end: u64, closed: bool) -> Result<Option<Published<E>>, SubscriptionError> {
         self.caught_up = true;
-        let end = Address::of_record(end);
-        if self.at < end {
-            // Who needed nothing before needs nothing of these records either.
-            let needs_nothing = self.released >= self.at;
-            self.at = end;
-            if needs_nothing {
-                self.release(end);
-            }
+        pass(&mut self.at, &mut self.released, end);
+        if self.released >= self.at {
+            self.release(self.released);
         }
         if closed { Err(SubscriptionError::Closed) } else { Ok(None) }
     }
@@ -145,11 +140,11 @@ impl<E: Wire> Subscription<E> {
                         return Ok(Step::Event(Published { address, time: current.time, event }));
                     }
                 }
-                self.at = self.at.max(Address::of_record(current.offset + 1));
+                pass(&mut self.at, &mut self.released, current.offset + 1);
             }
             let from = reading.frame;
             let Some((frame, rest)) = Frame::split(&reading.chunk.frames[from..]) else {
-                self.at = self.at.max(Address::of_record(reading.chunk.next));
+                pass(&mut self.at, &mut self.released, reading.chunk.next);
                 self.reading = None;
                 return Ok(Step::ChunkDone);
             };
@@ -176,4 +171,15 @@ enum Step<E> {
     /// The rest of the chunk may not be seen yet.
     Waiting,
     ChunkDone,
+}
+
+/// Goes on to a record past what has no further events. Who needed nothing before needs nothing of that either.
+fn pass(at: &mut Address, released: &mut Address, record: u64) {
+    let to = Address::of_record(record);
+    if *at < to {
+        if *released >= *at {
+            *released = to;
+        }
+        *at = to;
+    }
 }

@@ -109,3 +109,25 @@ fn a_follower_is_past_records_without_events() {
     until("the end", || follower.try_next().unwrap().is_none() && follower.cursor() == Address::of_record(4));
     until("the word to be in no file", || place.found().is_empty());
 }
+
+#[test]
+fn a_follower_that_begins_after_the_last_event_needs_nothing_before_it() {
+    let place = Place::new();
+    let system = place.start();
+    let partition = system.partition(0);
+    ask(&system, Command::Deposit { account: account(), points: 5 });
+    partition.snapshot_blocking().unwrap();
+    ask(&system, Command::Close { account: account() });
+    let mut reader = partition.follow("an earlier reader", Address::of_record(0)).unwrap();
+    let mut last = None;
+    until("all events", || {
+        while let Some(published) = reader.try_next().unwrap() {
+            last = Some(published.address);
+        }
+        reader.cursor() == Address::of_record(2)
+    });
+    drop(reader);
+    let mut follower = partition.follow("a reader", last.unwrap().after()).unwrap();
+    until("the end", || follower.try_next().unwrap().is_none() && follower.cursor() == Address::of_record(2));
+    until("the word to be in no file", || place.found().is_empty());
+}
