@@ -25,8 +25,8 @@ PATIENCE = 60
 class Pebble:
     """The authority, listening on ports of its own; `port` is where it looks whether a name is somebody's."""
 
-    def __init__(self, directory, port: int) -> None:
-        self.authority = Authority(directory, "Pebble")
+    def __init__(self, directory, port: int, authority: Authority | None = None) -> None:
+        self.authority = authority or Authority(directory, "Pebble")
         self.authority.issue("pebble", directory / "pebble.pem", directory / "pebble.key")
         self.acme, self.management = free_port(), free_port()
         self.directory_url = f"https://{NAME}:{self.acme}/dir"
@@ -37,8 +37,8 @@ class Pebble:
             "httpPort": free_port(), "tlsPort": port, "ocspResponderURL": "",
             "externalAccountBindingRequired": False,
         }}))  # fmt: skip
-        # Without the sleeps that it puts before each look, and every fifth nonce refused: clients must ask again.
-        environment = os.environ | {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "20"}
+        # Without the sleeps that it puts before each look, and one nonce in twenty refused: clients must ask again.
+        environment = os.environ | {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "5"}
         self.log = (directory / "pebble.log").open("w")
         command = [shutil.which("pebble"), "-config", str(config), "-strict"]
         self.process = subprocess.Popen(command, env=environment, stdout=self.log, stderr=self.log)
@@ -55,14 +55,16 @@ class Pebble:
         url = f"https://{NAME}:{self.management}/roots/0"
         return httpx.get(url, verify=False).raise_for_status().text
 
-    def stop(self) -> None:
-        """Ends it."""
+    def __enter__(self) -> "Pebble":
+        return self
+
+    def __exit__(self, *_) -> None:
         self.process.kill()
         self.process.wait()
         self.log.close()
 
 
-def acme_server(make_server, tmp_path, directory_url: str, root):
+def acme_server(make_server, directory_url: str, root):
     """A server that is to get its certificate there; not started."""
     server = make_server([trading_unit(0, ["AAA"], ["ALICE"])], start=False)
     server.config.write_text(server.config.read_text() + f"""
@@ -71,11 +73,13 @@ directory = "{directory_url}"
 names = ["{NAME}"]
 contacts = ["mailto:operator@example.org"]
 agree_to_terms = true
+[exchange.fix.tls]
+certificate = "{server.data}/acme/certificate.pem"
+key = "{server.data}/acme/certificate.pem"
 [outbound]
 allow = ["127.0.0.0/8"]
 """)
     server.environment["SSL_CERT_FILE"] = str(root)
-    server.authority = None
     return server
 
 
@@ -89,56 +93,68 @@ def served(port: int) -> x509.Certificate:
         return x509.load_der_x509_certificate(sock.getpeercert(binary_form=True))
 
 
-def wait_for_issued(server) -> x509.Certificate:
-    """Waits until it serves a certificate that it did not sign itself."""
+def wait_for(server, what: str, condition) -> None:
+    """Polls until the condition holds."""
     deadline = time.monotonic() + PATIENCE
-    while (shown := served(server.ports.http)).issuer == shown.subject:
-        assert time.monotonic() < deadline, server.output()
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}; {server.output()}"
         time.sleep(0.1)
-    return shown
+
+
+def is_its_own(port: int) -> bool:
+    """Whether what is shown there was signed by nobody else."""
+    shown = served(port)
+    return shown.issuer == shown.subject
+
+
+def is_trusted(server, roots: str) -> bool:
+    """Whether a client that knows these roots is served."""
+    trust = ssl.create_default_context(cadata=roots)
+    return httpx.get(f"https://{NAME}:{server.ports.http}/v1/instruments", verify=trust).status_code == 200
 
 
 def test_a_certificate_is_obtained_by_tls_alpn_and_kept(make_server, tmp_path):
-    pebble = None
-    server = acme_server(make_server, tmp_path, "unset", tmp_path / "Pebble.pem")
-    try:
-        pebble = Pebble(tmp_path, server.ports.http)
+    server = acme_server(make_server, "unset", tmp_path / "Pebble.pem")
+    with Pebble(tmp_path, server.ports.http) as pebble:
         server.config.write_text(server.config.read_text().replace('"unset"', f'"{pebble.directory_url}"'))
         server.start()
-        issued = wait_for_issued(server)
-        names = issued.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        assert names.get_values_for_type(x509.DNSName) == [NAME]
-        trust = ssl.create_default_context(cadata=pebble.roots())
-        answer = httpx.get(f"https://{NAME}:{server.ports.http}/v1/instruments", verify=trust)
-        assert answer.status_code == 200
-        folder = server.data / "acme"
-        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
-        assert modes == {"account.json": 0o600, "certificate.pem": 0o600}
-        metric = re.search(
-            r'^decalog_tls_certificate_not_after_seconds\{listener="http"\} (\d+)',
-            httpx.get(server.metrics_url).text, re.M,
-        )  # fmt: skip
-        assert int(metric.group(1)) == int(issued.not_valid_after_utc.timestamp())
-        # A restart asks nobody: what is kept is good for months.
-        pebble.stop()
-        pebble = None
-        server.stop()
+        wait_for(server, "nothing was issued", lambda: not is_its_own(server.ports.http))
+        assert is_trusted(server, pebble.roots())
+    issued = served(server.ports.http)
+    names = issued.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == [NAME]
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (server.data / "acme").iterdir()}
+    assert modes == {"account.json": 0o600, "certificate.pem": 0o600}
+    metric = re.search(
+        r'^decalog_tls_certificate_not_after_seconds\{listener="http"\} (\d+)',
+        httpx.get(server.metrics_url).text, re.M,
+    )  # fmt: skip
+    assert int(metric.group(1)) == int(issued.not_valid_after_utc.timestamp())
+    # FIX uses the same file, and sees by itself that it changed.
+    same = issued.serial_number
+    wait_for(server, "FIX shows another", lambda: served(server.ports.fix).serial_number == same)
+    # A restart asks nobody, and nobody is there: what is kept is good for months.
+    assert server.stop() == 0
+    server.start()
+    assert served(server.ports.http).serial_number == served(server.ports.fix).serial_number == same
+    # Another authority issues its own: an account is known to one of them only.
+    (tmp_path / "other").mkdir()
+    with Pebble(tmp_path / "other", server.ports.http, pebble.authority) as other:
+        assert server.stop() == 0
+        assert "no certificate was obtained" not in server.output()
+        before, after = pebble.directory_url, other.directory_url
+        server.config.write_text(server.config.read_text().replace(before, after))
         server.start()
-        assert served(server.ports.http).serial_number == issued.serial_number
-    finally:
-        if pebble:
-            pebble.stop()
+        wait_for(server, "nothing was issued", lambda: served(server.ports.http).serial_number != same)
+        assert is_trusted(server, other.roots())
 
 
 def test_an_authority_that_is_gone_leaves_the_server_serving(make_server, tmp_path):
     root = Authority(tmp_path, "Pebble").root
-    server = acme_server(make_server, tmp_path, f"https://{NAME}:{free_port()}/dir", root)
+    server = acme_server(make_server, f"https://{NAME}:{free_port()}/dir", root)
     server.start()
-    deadline = time.monotonic() + PATIENCE
-    while "no certificate was obtained" not in server.output():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    assert served(server.ports.http).issuer == served(server.ports.http).subject
+    wait_for(server, "it did not try", lambda: "no certificate was obtained" in server.output())
+    assert is_its_own(server.ports.http)
     assert httpx.get(f"https://{NAME}:{server.ports.http}/v1/instruments", verify=False).status_code == 200
 
 
@@ -151,7 +167,7 @@ def test_an_authority_that_is_gone_leaves_the_server_serving(make_server, tmp_pa
     ],
 )
 def test_what_is_missing_is_named(make_server, tmp_path, change, key):
-    server = acme_server(make_server, tmp_path, "https://acme.example/dir", tmp_path / "none.pem")
+    server = acme_server(make_server, "https://acme.example/dir", tmp_path / "none.pem")
     broken = {"agree_to_terms = true": "", f'names = ["{NAME}"]': "names = []", 'directory = "https': 'directory = "ftp'}
     server.config.write_text(server.config.read_text().replace(change, broken[change]))
     checked = decalog("check-config", server.config)

@@ -122,7 +122,8 @@ fn health(exchange: &Exchange, identity: &Arc<Identity>) -> Health {
         .with("identity", Arc::new(move || accounts.trouble()))
 }
 
-/// All listeners with their addresses, taken before anything is opened, so that an address in use leaves nothing behind.
+/// All listeners with their addresses, taken before anything is opened, so that an address in use leaves nothing behind but
+/// the folder of an authority's certificate.
 struct Doors {
     fix: (TcpListener, SocketAddr),
     fix_tls: Option<Arc<Tls>>,
@@ -141,10 +142,12 @@ impl Doors {
         let failed = |source| Failure::Listen { key: "exchange.fix.listen", address, source };
         let fix = TcpListener::bind(address).await.map_err(failed)?;
         let bound = fix.local_addr().map_err(failed)?;
+        // First, since FIX may use the file in which an authority's certificate is kept.
+        let http = front::listen(config, metrics, requests, calling).await?;
         Ok(Self {
             fix: (fix, bound),
             fix_tls: front::tls("fix", &config.exchange.fix.tls, metrics)?,
-            http: front::listen(config, metrics, requests, calling).await?,
+            http,
             operators: front::listen_for_operators(config.telemetry.listen).await?,
         })
     }

@@ -6,8 +6,16 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use instant_acme::AccountCredentials;
+use serde::{Deserialize, Serialize};
 
 use crate::AcmeError;
+
+/// The account's file: an account is known to one authority only.
+#[derive(Serialize, Deserialize)]
+struct Kept<C> {
+    directory: String,
+    credentials: C,
+}
 
 /// An open folder.
 #[derive(Clone, Debug)]
@@ -35,16 +43,22 @@ impl Folder {
         self.write(self.certificate_path(), pem.as_bytes())
     }
 
-    /// The account at this authority, if there is one.
-    pub(crate) fn account(&self) -> Result<Option<AccountCredentials>, AcmeError> {
+    /// The account at the authority with this directory, if there is one.
+    pub(crate) fn account(&self, directory: &str) -> Result<Option<AccountCredentials>, AcmeError> {
         let path = self.account_path();
         let Some(json) = self.read(path.clone())? else { return Ok(None) };
-        serde_json::from_slice(&json).map(Some).map_err(|source| AcmeError::Account { path, source })
+        let kept = serde_json::from_slice::<Kept<AccountCredentials>>(&json);
+        let kept = kept.map_err(|source| AcmeError::Account { path, source })?;
+        Ok((kept.directory == directory).then_some(kept.credentials))
     }
 
-    pub(crate) fn put_account(&self, account: &AccountCredentials) -> Result<(), AcmeError> {
+    pub(crate) fn put_account(
+        &self,
+        directory: &str,
+        credentials: &AccountCredentials,
+    ) -> Result<(), AcmeError> {
         let path = self.account_path();
-        let json = serde_json::to_vec(account)
+        let json = serde_json::to_vec(&Kept { directory: directory.to_owned(), credentials })
             .map_err(|source| AcmeError::Account { path: path.clone(), source })?;
         self.write(path, &json)
     }
@@ -103,9 +117,9 @@ mod tests {
     fn a_broken_account_is_named() {
         let place = tempfile::tempdir().unwrap();
         let folder = Folder::open(place.path()).unwrap();
-        assert!(folder.account().unwrap().is_none());
+        assert!(folder.account("https://a.example").unwrap().is_none());
         fs::write(folder.account_path(), "{").unwrap();
-        let error = folder.account().err().unwrap().to_string();
+        let error = folder.account("https://a.example").err().unwrap().to_string();
         assert!(error.contains("account.json holds no account"), "{error}");
     }
 }

@@ -96,7 +96,7 @@ pub fn prepare(settings: &Settings) -> Result<Files, AcmeError> {
     Ok(Files { certificate: path.clone(), key: path, client_authorities: None })
 }
 
-/// Obtains a certificate when there is none of the authority for these names, and when two thirds of its time are over.
+/// Obtains a certificate when there is none of this authority for these names, and when two thirds of its time are over.
 /// Never ends. What fails is logged and tried again, and what is served meanwhile stays.
 pub async fn keep(settings: Settings, client: Client, tls: Arc<Tls>) {
     let mut pause = AGAIN[0];
@@ -119,7 +119,8 @@ pub async fn keep(settings: Settings, client: Client, tls: Arc<Tls>) {
 
 async fn look(settings: &Settings, client: &Client, tls: &Arc<Tls>) -> Result<(), AcmeError> {
     let folder = Folder::open(&settings.folder)?;
-    let stands = folder.certificate()?;
+    let is_known = folder.account(&settings.directory)?.is_some();
+    let stands = folder.certificate()?.filter(|_| is_known);
     if stands.is_some_and(|pem| !validity::is_due(&pem, &settings.names, SystemTime::now())) {
         return Ok(());
     }

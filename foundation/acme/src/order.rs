@@ -64,13 +64,13 @@ pub(crate) async fn obtain(
 /// The account that is kept, or a new one, which then is.
 async fn account(settings: &Settings, folder: &Folder, client: &Client) -> Result<Account, AcmeError> {
     let builder = || Account::builder_with_http(Box::new(Courier(client.clone())));
-    if let Some(credentials) = folder.account()? {
+    if let Some(credentials) = folder.account(&settings.directory)? {
         return Ok(builder().from_credentials(credentials).await?);
     }
     let contact: Vec<_> = settings.contacts.iter().map(String::as_str).collect();
     let wanted = NewAccount { contact: &contact, terms_of_service_agreed: true, only_return_existing: false };
     let (account, credentials) = builder().create(&wanted, settings.directory.clone(), None).await?;
-    folder.put_account(&credentials)?;
+    folder.put_account(&settings.directory, &credentials)?;
     Ok(account)
 }
 
