@@ -35,9 +35,10 @@ fn line<T: Wire + PartialEq + std::fmt::Debug>(name: &str, value: &T) -> String 
     format!("{name} {kind}.{version} {hex}\n")
 }
 
-/// Kinds of commands, events and refusals before there were passkeys.
-const BEFORE_PASSKEYS: (usize, usize, u16) = (26, 20, 29);
-/// The same before there were outside providers, and the highest numbers of commands, events and refusals then.
+/// Kinds of commands and events before there were passkeys, and the highest numbers of commands, events and refusals then.
+const BEFORE_PASSKEYS: (usize, usize) = (26, 20);
+const HIGHEST_BEFORE_PASSKEYS: (u16, u16, u16) = (26, 20, 29);
+/// The same before there were outside providers.
 const BEFORE_PROVIDERS: (usize, usize) = (31, 25);
 const HIGHEST_BEFORE_PROVIDERS: (u16, u16, u16) = (31, 25, 32);
 /// The same before accounts could be erased.
@@ -57,6 +58,18 @@ impl Course {
     /// Whether the snapshot at its end speaks of passkeys.
     fn keeps_passkeys(&self) -> bool {
         self.speaks_of(b"passkeys")
+    }
+
+    /// Checks its course, and the bytes of what has come to be since the highest numbers of commands, events and refusals
+    /// were these.
+    fn check_since(self, (command, event, refusal): (u16, u16, u16), name: &str) {
+        let commands =
+            self.commands.into_iter().filter(|((kind, _), _)| *kind > command).map(|(_, line)| line);
+        let replies =
+            self.replies.into_iter().filter(|(kind, _)| *kind > 1_000 + refusal).map(|(_, line)| line);
+        let events = self.events.into_iter().filter(|((kind, _), _)| *kind > event).map(|(_, line)| line);
+        check_file(&format!("{name}.txt"), &commands.chain(replies).chain(events).collect::<String>());
+        check_file(&format!("{name}-course-rules-1.txt"), &self.digests);
     }
 
     fn speaks_of(&self, table: &[u8]) -> bool {
@@ -117,23 +130,14 @@ fn a_fixed_life_has_the_bytes_and_the_course_it_was_released_with() {
 fn a_life_with_passkeys_has_the_bytes_and_the_course_it_was_released_with() {
     let course = live(Lives::with_passkeys());
     assert!(course.keeps_passkeys() && !course.speaks_of(b"links"));
-    let Course { mut commands, mut replies, mut events, digests, .. } = course;
+    let Course { commands, events, .. } = &course;
     assert_eq!(
         (commands.len(), events.len()),
         (BEFORE_PROVIDERS.0, BEFORE_PROVIDERS.1),
         "{:?}",
         events.keys()
     );
-    commands.retain(|(kind, _), _| usize::from(*kind) > BEFORE_PASSKEYS.0);
-    replies.retain(|kind, _| *kind > 1_000 + BEFORE_PASSKEYS.2);
-    events.retain(|(kind, _), _| usize::from(*kind) > BEFORE_PASSKEYS.1);
-    let text = [
-        commands.into_values().collect::<String>(),
-        replies.into_values().collect(),
-        events.into_values().collect(),
-    ];
-    check_file("passkeys.txt", &text.concat());
-    check_file("passkeys-course-rules-1.txt", &digests);
+    course.check_since(HIGHEST_BEFORE_PASSKEYS, "passkeys");
 }
 
 /// And for what outside providers brought.
@@ -141,43 +145,23 @@ fn a_life_with_passkeys_has_the_bytes_and_the_course_it_was_released_with() {
 fn a_life_with_providers_has_the_bytes_and_the_course_it_was_released_with() {
     let course = live(Lives::with_providers());
     assert!(course.keeps_passkeys() && course.speaks_of(b"links"));
-    let Course { mut commands, mut replies, mut events, digests, .. } = course;
+    let Course { commands, events, .. } = &course;
     assert_eq!((commands.len(), events.len()), (BEFORE_ERASURES.0, BEFORE_ERASURES.1), "{:?}", events.keys());
-    let (command, event, refusal) = HIGHEST_BEFORE_PROVIDERS;
-    commands.retain(|(kind, _), _| *kind > command);
-    replies.retain(|kind, _| *kind > 1_000 + refusal);
-    events.retain(|(kind, _), _| *kind > event);
-    let text = [
-        commands.into_values().collect::<String>(),
-        replies.into_values().collect(),
-        events.into_values().collect(),
-    ];
-    check_file("providers.txt", &text.concat());
-    check_file("providers-course-rules-1.txt", &digests);
+    course.check_since(HIGHEST_BEFORE_PROVIDERS, "providers");
 }
 
 /// And for erasures.
 #[test]
 fn a_life_with_erasures_has_the_bytes_and_the_course_it_was_released_with() {
     let course = live(Lives::with_erasures());
-    let Course { mut commands, mut replies, mut events, digests, .. } = course;
+    let Course { commands, events, .. } = &course;
     assert_eq!(
         (commands.len(), events.len()),
         (Command::NAMES.len(), What::NAMES.len()),
         "{:?}",
         events.keys()
     );
-    let (command, event, refusal) = HIGHEST_BEFORE_ERASURES;
-    commands.retain(|(kind, _), _| *kind > command);
-    replies.retain(|kind, _| *kind > 1_000 + refusal);
-    events.retain(|(kind, _), _| *kind > event);
-    let text = [
-        commands.into_values().collect::<String>(),
-        replies.into_values().collect(),
-        events.into_values().collect(),
-    ];
-    check_file("erasures.txt", &text.concat());
-    check_file("erasures-course-rules-1.txt", &digests);
+    course.check_since(HIGHEST_BEFORE_ERASURES, "erasures");
 }
 
 #[test]

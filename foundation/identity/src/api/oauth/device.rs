@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::form::{Form, From, Query};
 use super::page::{hidden, not_from_here, see_other, words};
 use super::token::Asking;
-use super::{Refused, Shared, refuse};
+use super::{Refused, Shared, failed, refuse};
 use crate::api::random;
 use crate::api::service::Trouble;
 use crate::command::{DecideDevice, IssueDeviceCode};
@@ -77,7 +77,6 @@ pub(super) async fn answer(
     headers: HeaderMap,
     form: Form,
 ) -> Result<Response, Response> {
-    let failed = |trouble: Trouble| Refused::from(trouble).into_response();
     let browser = identity.browser(&headers).await.map_err(failed)?;
     if !browser.sent(&form) {
         return Err(not_from_here());

@@ -117,6 +117,11 @@ impl IntoResponse for Refused {
     }
 }
 
+/// A page's request that is not served.
+fn failed(trouble: Trouble) -> Response {
+    Refused::from(trouble).into_response()
+}
+
 impl From<Trouble> for Refused {
     fn from(trouble: Trouble) -> Refused {
         let Trouble::Refused(refusal) = trouble else {

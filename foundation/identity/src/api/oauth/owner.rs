@@ -1,13 +1,15 @@
 //! Who is signed in on a page about their own account, and the proof that it is they who ask now: a session alone, which
 //! may be a browser left open or a stolen cookie, changes nothing that could lock the owner out.
 
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 
+use super::failed;
 use super::form::Form;
-use super::page::Browser;
+use super::page::{Browser, not_from_here, see_other};
 use crate::api::logon::NoLogon;
 use crate::api::service::{Identity, Trouble, seconds};
-use crate::value::SECOND;
+use crate::value::{Device, SECOND};
 
 /// How long a sign-in counts as a proof where there is no password and no passkey to ask for.
 const RECENT: i64 = 300 * SECOND;
@@ -31,6 +33,42 @@ impl Identity {
         let session = browser.session?;
         let principal = self.principals.look().session(session)?.principal.clone();
         Some(Owner { account: principal.account, name: principal.name.to_string(), session })
+    }
+
+    /// Whose page this is; whoever is not signed in gets the page to do that.
+    pub(super) async fn owner_asks(
+        &self,
+        headers: &HeaderMap,
+        form: &Form,
+        path: &str,
+    ) -> Result<(Browser, Owner), Response> {
+        let browser = self.browser(headers).await.map_err(failed)?;
+        match self.owner(&browser) {
+            Some(owner) => Ok((browser, owner)),
+            None => Err(self.sign_in_page(&browser, StatusCode::OK, path, form, "")),
+        }
+    }
+
+    /// Who sends the form of such a page; a sign-in is done here, and leads back to it.
+    pub(super) async fn owner_answers(
+        &self,
+        headers: &HeaderMap,
+        form: &Form,
+        device: Device,
+        path: &'static str,
+    ) -> Result<(Browser, Owner), Response> {
+        let browser = self.browser(headers).await.map_err(failed)?;
+        if !browser.sent(form) {
+            return Err(not_from_here());
+        }
+        if matches!(form.get("action"), Some("sign-in" | "passkey")) {
+            let cookie = self.sign_in(&browser, form, device, path).await?;
+            return Err(see_other(path, Some(cookie)));
+        }
+        match self.owner(&browser) {
+            Some(owner) => Ok((browser, owner)),
+            None => Err(self.sign_in_page(&browser, StatusCode::OK, path, form, "Sign in first.")),
+        }
     }
 
     /// Whether it is the owner who asks now, by what the form shows.

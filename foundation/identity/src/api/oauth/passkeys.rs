@@ -6,12 +6,12 @@ use std::fmt::Write as _;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
 use super::form::{Form, From, Query};
 use super::owner::{NotConfirmed, Owner};
-use super::page::{Browser, escape, hidden, not_from_here, passkey_button, see_other};
-use super::{Refused, Shared};
+use super::page::{Browser, escape, hidden, passkey_button};
+use super::{Shared, failed};
 use crate::api::challenge::Purpose;
 use crate::api::passkey::NotAdded;
 use crate::api::service::{Identity, Trouble};
@@ -19,20 +19,13 @@ use crate::command::RemovePasskey;
 
 pub(super) const PATH: &str = "/oauth/passkeys";
 
-fn failed(trouble: Trouble) -> Response {
-    Refused::from(trouble).into_response()
-}
-
 pub(super) async fn ask(
     State(identity): State<Shared>,
     headers: HeaderMap,
     Query(form): Query,
 ) -> Result<Response, Response> {
-    let browser = identity.browser(&headers).await.map_err(failed)?;
-    match identity.owner(&browser) {
-        Some(owner) => identity.passkeys_page(&browser, &owner, StatusCode::OK, "").await,
-        None => Ok(identity.sign_in_page(&browser, StatusCode::OK, PATH, &form, "")),
-    }
+    let (browser, owner) = identity.owner_asks(&headers, &form, PATH).await?;
+    identity.passkeys_page(&browser, &owner, StatusCode::OK, "").await
 }
 
 pub(super) async fn answer(
@@ -41,18 +34,8 @@ pub(super) async fn answer(
     headers: HeaderMap,
     form: Form,
 ) -> Result<Response, Response> {
-    let browser = identity.browser(&headers).await.map_err(failed)?;
-    if !browser.sent(&form) {
-        return Err(not_from_here());
-    }
+    let (browser, owner) = identity.owner_answers(&headers, &form, device, PATH).await?;
     let action = form.get("action").unwrap_or_default();
-    if matches!(action, "sign-in" | "passkey") {
-        let cookie = identity.sign_in(&browser, &form, device, PATH).await?;
-        return Ok(see_other(PATH, Some(cookie)));
-    }
-    let Some(owner) = identity.owner(&browser) else {
-        return Ok(identity.sign_in_page(&browser, StatusCode::OK, PATH, &form, "Sign in first."));
-    };
     match action.split_once(' ').unwrap_or((action, "")) {
         ("add", _) => {
             identity.confirm_on_page(&browser, &owner, &form).await?;

@@ -5,7 +5,7 @@
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -14,11 +14,11 @@ use super::page::{
     Browser, OWN, SESSION, escape, hidden, link, not_from_here, passkey_button, see_other, words,
     words_and_link,
 };
-use super::{Refused, Shared, authorize, device, passkeys, providers};
+use super::{Shared, authorize, device, failed, passkeys, providers};
 use crate::api::logon::{NoLogon, Wish};
 use crate::api::provider::{CameBack, Known, NotIn, NotRecognised, Task, Ticket};
 use crate::api::random;
-use crate::api::service::{Identity, Trouble, seconds};
+use crate::api::service::{Identity, seconds};
 use crate::value::Device;
 
 /// Begins the names of the cookies that say where to go on; the rest is the beginning of the `state`.
@@ -27,10 +27,6 @@ const BACK: &str = "decalog_back_";
 const NAMED_BY: usize = 16;
 /// The longest address to go on to.
 const LONGEST_BACK: usize = 2_500;
-
-fn failed(trouble: Trouble) -> Response {
-    Refused::from(trouble).into_response()
-}
 
 /// Where a page goes on after a sign-in: itself, with what it carries.
 pub(super) fn back_to(path: &str, carry: &Form) -> String {

@@ -8,12 +8,12 @@ use std::fmt::Write as _;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
 use super::form::{Form, From, Query};
 use super::owner::{NotConfirmed, Owner};
-use super::page::{Browser, escape, not_from_here, passkey_button, see_other};
-use super::{Refused, Shared};
+use super::page::{Browser, escape, passkey_button};
+use super::{Shared, failed};
 use crate::api::challenge::Purpose;
 use crate::api::provider::{Known, Task};
 use crate::api::service::{Identity, Trouble};
@@ -22,20 +22,13 @@ use crate::engine::id_token::Claims;
 
 pub(super) const PATH: &str = "/oauth/providers";
 
-fn failed(trouble: Trouble) -> Response {
-    Refused::from(trouble).into_response()
-}
-
 pub(super) async fn ask(
     State(identity): State<Shared>,
     headers: HeaderMap,
     Query(form): Query,
 ) -> Result<Response, Response> {
-    let browser = identity.browser(&headers).await.map_err(failed)?;
-    match identity.owner(&browser) {
-        Some(owner) => identity.providers_page(&browser, &owner, StatusCode::OK, "").await,
-        None => Ok(identity.sign_in_page(&browser, StatusCode::OK, PATH, &form, "")),
-    }
+    let (browser, owner) = identity.owner_asks(&headers, &form, PATH).await?;
+    identity.providers_page(&browser, &owner, StatusCode::OK, "").await
 }
 
 pub(super) async fn answer(
@@ -44,18 +37,8 @@ pub(super) async fn answer(
     headers: HeaderMap,
     form: Form,
 ) -> Result<Response, Response> {
-    let browser = identity.browser(&headers).await.map_err(failed)?;
-    if !browser.sent(&form) {
-        return Err(not_from_here());
-    }
+    let (browser, owner) = identity.owner_answers(&headers, &form, device, PATH).await?;
     let action = form.get("action").unwrap_or_default();
-    if matches!(action, "sign-in" | "passkey") {
-        let cookie = identity.sign_in(&browser, &form, device, PATH).await?;
-        return Ok(see_other(PATH, Some(cookie)));
-    }
-    let Some(owner) = identity.owner(&browser) else {
-        return Ok(identity.sign_in_page(&browser, StatusCode::OK, PATH, &form, "Sign in first."));
-    };
     match action.split_once(' ').unwrap_or((action, "")) {
         ("link", name) => {
             let Some(provider) = identity.providers.named(name) else {
