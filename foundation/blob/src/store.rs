@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use decalog_outbound::{Client, Guard, OutboundError, Policy, Watch};
+use decalog_outbound::{Calling, Client, OutboundError};
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use object_store::aws::AmazonS3Builder;
@@ -40,10 +40,9 @@ pub struct S3 {
     pub access_key: String,
     /// The access key. Not shown.
     pub secret: String,
-    /// How it is called. An attempt's time must do for a part of an upload; the bound on answers is not looked at.
-    pub policy: Policy,
-    /// Who is told of the calls.
-    pub watch: Arc<dyn Watch>,
+    /// How it is called; the host of `endpoint` is added to where calls may go. An attempt's time must do for a part of an
+    /// upload; the bound on answers is not looked at.
+    pub calling: Calling,
 }
 
 impl fmt::Debug for S3 {
@@ -58,12 +57,12 @@ impl fmt::Debug for S3 {
 /// else. A service that `endpoint` names may be in a private network.
 pub fn s3(at: &S3) -> Result<Arc<dyn ObjectStore>, BlobError> {
     let failed = |error: OutboundError| BlobError::Source(error.into());
-    let mut guard = Guard::default();
+    let mut calling = at.calling.clone();
     if let Some(endpoint) = &at.endpoint {
-        guard = guard.naming(endpoint).map_err(failed)?;
+        calling.guard = calling.guard.naming(endpoint).map_err(failed)?;
     }
-    let policy = Policy { max_answer_bytes: ANSWER_BYTES, ..at.policy.clone() };
-    let client = Client::new("blob", guard, policy).map_err(failed)?.watched(Arc::clone(&at.watch));
+    calling.policy.max_answer_bytes = ANSWER_BYTES;
+    let client = calling.client("blob").map_err(failed)?;
     let once = RetryConfig { max_retries: 0, ..RetryConfig::default() };
     let mut builder = AmazonS3Builder::new()
         .with_bucket_name(&at.bucket)

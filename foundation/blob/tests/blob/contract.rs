@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use decalog_blob::{BlobError, BlobId, Blobs, Options, S3, folder, s3};
-use decalog_outbound::Policy;
+use decalog_outbound::{Calling, Guard, Policy};
 use decalog_seal::CHUNK_BYTES;
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
@@ -38,8 +38,11 @@ fn bucket() -> Subject {
         endpoint: Some(endpoint),
         access_key: "test".to_owned(),
         secret: "test-secret".to_owned(),
-        policy: Policy { attempt_timeout: Duration::from_secs(20), ..Policy::default() },
-        watch: Arc::new(()),
+        calling: Calling {
+            guard: Guard::default(),
+            policy: Policy { attempt_timeout: Duration::from_secs(20), ..Policy::default() },
+            watch: Arc::new(()),
+        },
     };
     assert!(!format!("{at:?}").contains("test-secret"));
     let prefix = tempfile::tempdir().unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use decalog_blob::{BlobError, Blobs, Options, S3, s3};
 use decalog_gateway::deadline;
 use decalog_outbound::resilience::Position;
-use decalog_outbound::{Hedge, Kind, Policy, Watch};
+use decalog_outbound::{Calling, Guard, Hedge, Kind, Policy, Watch};
 use tokio::time::Instant;
 
 use crate::player::{Player, Trouble};
@@ -45,8 +45,7 @@ fn watched(player: &Player, policy: Policy, watch: Arc<dyn Watch>) -> Blobs {
         endpoint: Some(format!("http://{}", player.address)),
         access_key: "test".to_owned(),
         secret: "test-secret".to_owned(),
-        policy,
-        watch,
+        calling: Calling { guard: Guard::default(), policy, watch },
     };
     // Each blob goes in one piece.
     Blobs::new(s3(&at).unwrap(), Options { part_bytes: 16 * MIB, ..options(false) })
