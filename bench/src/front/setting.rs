@@ -12,7 +12,7 @@ pub(crate) const NAME: &str = "alice";
 pub(crate) const PASSWORD: &str = "alice-example";
 /// Its password, hashed with the product's own parameters.
 const HASH: &str =
-    "$argon2id$v=19$m=19456,t=2,p=1$8j9+L1kIQwApuOU+XbAWew$+g4AlSjzL1ZE0cjwOiNYrB6JxA7Jo1wwMmdpYYsPSU4";
+    "$argon2id$v=19$m=19456,t=5,p=1$8PDF0RtGX+oG4FpDi15XTA$89xbpI2TUplUI8qbSVKNWPERD9WEeyHMGV/Ajq7MXew";
 /// The instrument that is listed.
 pub(crate) const SYMBOL: &str = "DCLG";
 /// The CompID of the session that trades it.
