@@ -8,17 +8,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::http::HeaderValue;
 use decalog_exchange::api::rest as exchange_rest;
 use decalog_exchange::api::service::Exchange;
 use decalog_gateway::client::{Proxies, Source};
+use decalog_gateway::front::{self, Door, Front};
+use decalog_gateway::gate::Gate;
 use decalog_gateway::health::Health;
-use decalog_gateway::layers::Layers;
 use decalog_gateway::limit::{Limits, ORDINARY, Rate, Rates};
 use decalog_gateway::openapi::{Document, Mismatch};
 use decalog_gateway::overload::{Bulkhead, Load, Priority};
-use decalog_gateway::route::{Declared, Gate, front};
+use decalog_gateway::route::Declared;
 use decalog_gateway::server::{Listener, Settings};
 use decalog_gateway::tls::{Files, Tls};
 use decalog_gateway::watch::Watch;
@@ -64,51 +64,48 @@ pub(crate) fn document(config: &Config) -> Result<Value, Mismatch> {
     Ok(document.to_value())
 }
 
-/// All routes, each behind the gate, its system's bulkhead and the layers that all share.
-pub(crate) fn router(config: &Config, parts: &Parts<'_>, watch: Arc<dyn Watch>) -> Router {
+/// All routes, each behind the gate and its system's bulkhead.
+pub(crate) fn door(config: &Config, parts: &Parts<'_>, watch: Arc<dyn Watch>) -> Door {
     let http = &config.http;
     let gate = gate(http, parts.identity);
     let all = http.max_requests.get() as usize;
     let load = Load::new(all);
-    let around = |system, priority, router: Router| {
-        let load = Arc::clone(&load);
-        let deadline = seconds(http.deadline_seconds.get());
-        Bulkhead { system, load, most: all.div_ceil(2), priority, deadline }.around(router)
+    let deadline = seconds(http.deadline_seconds.get());
+    let share = |system, priority| Bulkhead {
+        system,
+        load: Arc::clone(&load),
+        most: all.div_ceil(2),
+        priority,
+        deadline,
     };
     let document = Arc::new(document(config).expect("a test holds the description against the routes"));
-    let health = Health::routes().guarded(parts.health.clone(), &gate);
-    let described = Document::route().guarded(document, &gate);
-    let identity = || Arc::clone(parts.identity);
-    let accounts =
-        oauth::routes().guarded(identity(), &gate).merge(identity_rest::routes().guarded(identity(), &gate));
-    let exchange =
-        exchange_rest::routes(config.exchange.feed.public).guarded(parts.exchange.context(), &gate);
-    let door = front([
-        around("front", Priority::Vital, health.merge(described)),
-        around("identity", Priority::High, accounts),
-        around("exchange", Priority::Ordinary, exchange),
-    ]);
+    let health = Health::routes().with_state(parts.health.clone());
+    let described = Document::route().with_state(document);
+    let accounts = oauth::routes().merge(identity_rest::routes()).with_state(Arc::clone(parts.identity));
+    let exchange = exchange_rest::routes(config.exchange.feed.public).with_state(parts.exchange.context());
     let cors_origins =
         http.cors_origins.iter().filter_map(|origin| HeaderValue::from_str(origin.as_str()).ok());
-    let layers = Layers {
+    let settings = front::Settings {
         cors_origins: cors_origins.collect(),
         max_body_bytes: http.max_body_bytes.get() as usize,
         access_log: http.access_log,
         watch,
     };
-    layers.around(door)
+    Front::new(gate, settings)
+        .with_system(share("front", Priority::Vital), health.merge(described))
+        .with_system(share("identity", Priority::High), accounts)
+        .with_system(share("exchange", Priority::Ordinary), exchange)
+        .open()
 }
 
 /// What operators see: metrics, probes, and the server on one page.
-pub(crate) fn operators(metrics: &Metrics, status: Status) -> Router {
-    let gate = Gate::closed();
-    let door = front([
-        Metrics::routes().guarded(metrics.clone(), &gate),
-        Health::routes().guarded(status.health.clone(), &gate),
-        Status::routes().guarded(Arc::new(status), &gate),
-    ]);
-    Layers { cors_origins: Vec::new(), max_body_bytes: 1024, access_log: false, watch: Arc::new(()) }
-        .around(door)
+pub(crate) fn operators(metrics: &Metrics, status: Status) -> Door {
+    let settings = front::Settings { max_body_bytes: 1024, ..front::Settings::default() };
+    Front::new(Gate::closed(), settings)
+        .with(Metrics::routes().with_state(metrics.clone()))
+        .with(Health::routes().with_state(status.health.clone()))
+        .with(Status::routes().with_state(Arc::new(status)))
+        .open()
 }
 
 fn gate(http: &Http, identity: &Arc<Identity>) -> Gate {

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use decalog_exchange::api::fix::{Gateway, Options};
 use decalog_exchange::api::service::{Exchange, Plan, Public};
 use decalog_gateway::access::Logons;
+use decalog_gateway::front::Door;
 use decalog_gateway::health::Health;
 use decalog_gateway::server::Listener;
 use decalog_gateway::tls::Tls;
@@ -90,11 +90,8 @@ pub(crate) fn run(request: &Request) -> Result<(), Failure> {
     partitions.show("exchange", bounds(&config), exchange.standing());
     partitions.show("identity", identity::bounds(&config), identity.standing());
     let health = health(&exchange, &identity);
-    let router = front::router(
-        &config,
-        &Parts { identity: &identity, exchange: &exchange, health: &health },
-        requests,
-    );
+    let door =
+        front::door(&config, &Parts { identity: &identity, exchange: &exchange, health: &health }, requests);
     let status = Status {
         health: health.clone(),
         started,
@@ -104,7 +101,7 @@ pub(crate) fn run(request: &Request) -> Result<(), Failure> {
         ],
     };
     let operators = front::operators(&metrics, status);
-    let open = Open { routers: [router, operators], health: &health, first, with_demo: request.demo };
+    let open = Open { doors: [door, operators], health: &health, first, with_demo: request.demo };
     let served = runtime.block_on(serve(&config, doors, open, &exchange));
     exchange.stop();
     identity.stop();
@@ -156,7 +153,7 @@ impl Doors {
 /// What is served, and to whom it is shown.
 struct Open<'a> {
     /// The public listener's and the operators'.
-    routers: [Router; 2],
+    doors: [Door; 2],
     health: &'a Health,
     first: Option<First>,
     with_demo: bool,
@@ -270,10 +267,10 @@ async fn serve(config: &Config, doors: Doors, open: Open<'_>, exchange: &Exchang
     let ((fix, fix_at), (http, http_at), (operators, operators_at)) =
         (doors.fix, doors.http, doors.operators);
     let fix_tls = doors.fix_tls;
-    let [router, operators_router] = open.routers;
+    let [door, operators_door] = open.doors;
     let closing = [
-        tokio::spawn(http.serve(router, stopped.clone())),
-        tokio::spawn(operators.serve(operators_router, stopped.clone())),
+        tokio::spawn(http.serve(door, stopped.clone())),
+        tokio::spawn(operators.serve(operators_door, stopped.clone())),
         tokio::spawn(accept(fix, fix_tls, exchange.gateway(), stopped)),
     ];
     let scheme = if config.http.is_secure() { "https" } else { "http" };

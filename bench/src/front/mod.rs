@@ -2,6 +2,7 @@
 //! what password checks and token checks cost. The load comes from `wrk` (Debian) where a request is a request, so that the
 //! client is nobody's here.
 
+mod directory;
 mod flood;
 mod http;
 mod layers;

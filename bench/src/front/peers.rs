@@ -14,7 +14,7 @@ use crate::server::{Server, free_address};
 
 /// What the product's `/v1/instruments` answers with the setting's one instrument.
 #[derive(serde::Serialize)]
-struct Instruments {
+pub(crate) struct Instruments {
     instruments: Vec<Instrument>,
 }
 
@@ -29,7 +29,7 @@ struct Instrument {
 }
 
 /// The answer, made anew for each request, as the product does.
-fn instruments() -> Instruments {
+pub(crate) fn instruments() -> Instruments {
     let text = str::to_owned;
     let instrument = Instrument {
         symbol: text(SYMBOL),

@@ -21,8 +21,6 @@ pub(crate) const COMP_ID: &str = "BENCH";
 /// What differs between the measurements.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Setting {
-    /// Market data is for those with the scope `exchange:read`.
-    pub(crate) private: bool,
     /// The contents of the `[http.tls]` section.
     pub(crate) tls: String,
     /// WebSockets that may be open.
@@ -45,8 +43,7 @@ pub(crate) fn start(decalog: &Decalog, directory: TempDir, setting: &Setting) ->
 }
 
 fn configuration(setting: &Setting, http: SocketAddr, fix: SocketAddr, operators: SocketAddr) -> String {
-    let Setting { private, tls, sockets } = setting;
-    let public = !private;
+    let Setting { tls, sockets } = setting;
     // Connections of wrk, and a few more.
     let connections = sockets + 1_024;
     let subscribers = (*sockets).max(1);
@@ -70,7 +67,7 @@ accounts = [{{ name = "{NAME}", password_hash = "{HASH}", roles = ["user"] }}]
 [exchange]
 durability = "os"
 [exchange.feed]
-public = {public}
+public = true
 max_subscribers = {subscribers}
 [exchange.fix]
 listen = "{fix}"

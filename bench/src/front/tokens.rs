@@ -1,24 +1,12 @@
 //! What it costs to check a token: for the first time, when its signature is verified, and every other time.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::Context as _;
 use decalog_gateway::access::{Authenticator, Credential};
-use decalog_gateway::route::{Gate, front};
-use decalog_identity::api::provider::{Fetch, Fetching};
-use decalog_identity::api::service::{Identity, Plan as Start, SELF, Settings};
-use decalog_identity::api::{oauth, rest};
-use decalog_identity::value::SECOND;
-use decalog_runtime::Config;
-use decalog_runtime::clock::SystemClock;
-use decalog_runtime::erasure::Erasures;
-use decalog_runtime::store::FolderStore;
+use decalog_identity::api::service::SELF;
 
-use super::sign_in::{self, Program};
+use super::directory::Directory;
 use crate::Plan;
-use crate::log::open_log;
 use crate::report::{Claim, Target, Unit};
 use crate::sample::{Latencies, micros};
 
@@ -26,34 +14,17 @@ use crate::sample::{Latencies, micros};
 const TOKENS: usize = 200;
 /// How often each is checked again.
 const AGAIN: u32 = 1_000;
-const DAY: i64 = 86_400 * SECOND;
 
 /// Measures both.
 pub(crate) fn measure(plan: &Plan) -> anyhow::Result<Vec<Claim>> {
-    let directory = plan.scratch()?;
-    let runtime = tokio::runtime::Runtime::new()?;
-    let listener = runtime.block_on(tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
-    let server = listener.local_addr()?;
-    let inside = runtime.enter();
-    let (identity, first) = Identity::start(start(directory.path(), server)?)?;
-    drop(inside);
-    let authenticator = identity.authenticator();
-    let gate = Gate::new(Arc::clone(&authenticator));
-    let doors = front([
-        oauth::routes().guarded(Arc::clone(&identity), &gate),
-        rest::routes().guarded(Arc::clone(&identity), &gate),
-    ]);
-    runtime.spawn(async move { axum::serve(listener, doors).await });
-    let first = first.context("an empty directory makes a first account")?;
-    let administrator = sign_in::token(server, &first.name, &first.password)?;
-    let program = Program::register(server, &administrator, SELF)?;
+    let directory = Directory::start(plan)?;
+    let (program, authenticator) = (directory.program()?, directory.authenticator());
     let (mut fresh, mut again) = (Vec::new(), Vec::new());
     for _ in 0..plan.rounds {
         let tokens = (0..TOKENS).map(|_| program.token(SELF)).collect::<anyhow::Result<Vec<_>>>()?;
         fresh.push(once(&*authenticator, &tokens)?);
         again.push(repeatedly(&*authenticator, &tokens)?);
     }
-    identity.stop();
     let figure =
         |name, rounds, most| Claim::figure("front", name, Unit::Microseconds, rounds, Target::AtMost(most));
     Ok(vec![
@@ -85,57 +56,4 @@ fn repeatedly(authenticator: &dyn Authenticator, tokens: &[String]) -> anyhow::R
     }
     let checks = f64::from(AGAIN) * f64::from(u32::try_from(tokens.len())?);
     Ok(micros(begin.elapsed()) / checks)
-}
-
-fn start(directory: &std::path::Path, server: SocketAddr) -> anyhow::Result<Start> {
-    let issuer = format!("http://{server}");
-    let rights = [SELF.to_owned(), decalog_identity::api::service::ADMIN.to_owned()];
-    Ok(Start {
-        log: open_log(&directory.join("journal"))?,
-        store: Arc::new(FolderStore::new(directory.join("snapshots"))),
-        journal: directory.join("events"),
-        seal: None,
-        keys: directory.join("keys"),
-        audit: directory.join("audit"),
-        erasures: Arc::new(Erasures::open(&directory.join("erasures"))?),
-        runtime: Config::default(),
-        meter: Arc::new(()),
-        clock: Arc::new(SystemClock),
-        fatal: Arc::new(|fatal| eprintln!("{fatal}")),
-        fetch: Arc::new(NoProvider),
-        settings: Settings {
-            audience: issuer.clone(),
-            issuer,
-            rights: rights.into(),
-            user_rights: [SELF.to_owned()].into(),
-            access_lifetime: DAY,
-            refresh_lifetime: DAY,
-            logon_lifetime: DAY,
-            key_period: DAY,
-            open_registration: false,
-            password_checks: 1,
-            password_queue: 64,
-            audit_days: 365,
-            accounts: Vec::new(),
-            providers: Vec::new(),
-        },
-    })
-}
-
-/// There is no outside provider to ask.
-struct NoProvider;
-
-impl Fetch for NoProvider {
-    fn get<'a>(&'a self, url: &'a str, _: Option<&'a str>) -> Fetching<'a> {
-        Box::pin(async move { Err(format!("{url} is not asked")) })
-    }
-
-    fn post_form<'a>(
-        &'a self,
-        url: &'a str,
-        _: &'a [(&'a str, &'a str)],
-        _: Option<&'a str>,
-    ) -> Fetching<'a> {
-        Box::pin(async move { Err(format!("{url} is not asked")) })
-    }
 }

@@ -8,14 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse as _, Response};
 use tokio::time::Instant;
 
-use crate::{deadline, problem};
+use crate::problem::{self, Problem};
 
+const DAY: Duration = Duration::from_secs(86_400);
 const WAIT: Duration = Duration::from_secs(1);
 
 /// What goes first when there is not room for all.
@@ -58,17 +55,26 @@ pub struct Bulkhead {
     pub most: usize,
     /// What goes first.
     pub priority: Priority,
-    /// An answer must have begun within; what is asked on its behalf is told so ([`deadline::current`]).
+    /// An answer must have begun within; what is asked on its behalf is told so ([`behalf::deadline`](crate::behalf::deadline)).
     pub deadline: Duration,
 }
 
-struct Inner {
+impl Bulkhead {
+    /// One that never says no, for routes that few can ask.
+    pub(crate) fn unbounded() -> Self {
+        let (load, most) = (Load::new(usize::MAX), usize::MAX);
+        Self { system: "front", load, most, priority: Priority::Vital, deadline: DAY }
+    }
+}
+
+/// A system's places, as they are taken.
+pub(crate) struct Share {
     bulkhead: Bulkhead,
     own: AtomicUsize,
 }
 
 /// A place that is given free when dropped.
-struct Place(Arc<Inner>);
+pub(crate) struct Place(Arc<Share>);
 
 impl Drop for Place {
     fn drop(&mut self) {
@@ -77,18 +83,15 @@ impl Drop for Place {
     }
 }
 
-impl Bulkhead {
-    /// Puts it around a system's routes.
-    pub fn around(self, router: Router) -> Router {
-        let inner = Arc::new(Inner { bulkhead: self, own: AtomicUsize::new(0) });
-        router.layer(from_fn_with_state(inner, pass))
+impl Share {
+    /// All of them free.
+    pub(crate) fn of(bulkhead: Bulkhead) -> Arc<Self> {
+        Arc::new(Self { bulkhead, own: AtomicUsize::new(0) })
     }
-}
 
-impl Inner {
     /// A place, if there is one.
-    fn enter(self: &Arc<Self>) -> Option<Place> {
-        let Bulkhead { load, most, priority, .. } = &self.bulkhead;
+    pub(crate) fn enter(self: &Arc<Self>) -> Result<Place, Problem> {
+        let Bulkhead { system, load, most, priority, .. } = &self.bulkhead;
         let all = load.in_flight.fetch_add(1, Ordering::Relaxed);
         let own = self.own.fetch_add(1, Ordering::Relaxed);
         let place = Place(Arc::clone(self));
@@ -97,22 +100,23 @@ impl Inner {
             Priority::High => own < *most && all < load.most,
             Priority::Ordinary => own < *most && all < load.most - load.most / 5,
         };
-        room.then_some(place)
+        if room {
+            return Ok(place);
+        }
+        let detail = format!("{system} has as many requests as it can take: try again later");
+        Err(problem::OVERLOADED.because(detail).retry_after(WAIT))
     }
 }
 
-async fn pass(State(inner): State<Arc<Inner>>, request: Request, next: Next) -> Response {
-    let Bulkhead { system, deadline, .. } = inner.bulkhead;
-    let Some(_place) = inner.enter() else {
-        let detail = format!("{system} has as many requests as it can take: try again later");
-        return problem::OVERLOADED.because(detail).retry_after(WAIT).into_response();
-    };
-    let end = Instant::now() + deadline;
-    match tokio::time::timeout_at(end, deadline::within(end, next.run(request))).await {
-        Ok(response) => response,
-        Err(_) => {
-            let detail = format!("{system} had no answer in time");
-            problem::DEADLINE_EXCEEDED.because(detail).retry_after(WAIT).into_response()
-        }
+impl Place {
+    /// When the answer to a request that began now is no longer wanted.
+    pub(crate) fn deadline(&self, begin: std::time::Instant) -> Instant {
+        Instant::from_std(begin + self.0.bulkhead.deadline)
+    }
+
+    /// Says that there was none by then.
+    pub(crate) fn too_late(&self) -> Problem {
+        let detail = format!("{} had no answer in time", self.0.bulkhead.system);
+        problem::DEADLINE_EXCEEDED.because(detail).retry_after(WAIT)
     }
 }

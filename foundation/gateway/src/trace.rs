@@ -10,7 +10,7 @@ use axum::http::{HeaderName, HeaderValue};
 /// Carries the context of a request.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// A place in a trace: a request extension, whose span is this server's own.
+/// A place in a trace. A request's own is [`behalf::trace`](crate::behalf::trace).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraceContext {
     trace: u128,
@@ -31,13 +31,13 @@ impl TraceContext {
 
     /// A new trace.
     pub fn root() -> Self {
-        Self { trace: fastrand::u128(1..), span: fastrand::u64(1..), sampled: false }
+        Self { trace: fastrand::u128(..) | 1, span: fastrand::u64(..) | 1, sampled: false }
     }
 
     /// A new span below this one.
     #[must_use]
     pub fn child(self) -> Self {
-        Self { span: fastrand::u64(1..), ..self }
+        Self { span: fastrand::u64(..) | 1, ..self }
     }
 
     /// The trace's id, as it is written.

@@ -1,5 +1,6 @@
 //! Who watches the requests: this crate says when one begins and how it is answered, and knows no metric and no exporter.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
@@ -19,14 +20,14 @@ pub trait Watch: Send + Sync + 'static {
     fn turned_away(&self, why: &'static str);
 
     /// A request was answered: by this route's template (`none` when no route took it), within this time.
-    fn answered(&self, answered: Answered<'_>);
+    fn answered(&self, answered: Answered);
 }
 
 /// How a request was answered. Nothing here was chosen by a stranger, so each may become a label.
 #[derive(Clone, Copy, Debug)]
-pub struct Answered<'a> {
+pub struct Answered {
     /// The route's template, never the path.
-    pub route: &'a str,
+    pub route: &'static str,
     /// The method, or `other` for one that a client made up.
     pub method: &'static str,
     /// The answer's status.
@@ -47,7 +48,7 @@ impl Watch for () {
 
     fn turned_away(&self, _why: &'static str) {}
 
-    fn answered(&self, _answered: Answered<'_>) {}
+    fn answered(&self, _answered: Answered) {}
 }
 
 /// A method by its name, if HTTP defines it: a client may make up any.
@@ -65,9 +66,9 @@ pub(crate) fn known(method: &Method) -> &'static str {
 }
 
 /// A request under way; one whose client goes away is not under way either.
-pub(crate) struct UnderWay<'a>(pub(crate) &'a dyn Watch);
+pub(crate) struct UnderWay(pub(crate) Arc<dyn Watch>);
 
-impl Drop for UnderWay<'_> {
+impl Drop for UnderWay {
     fn drop(&mut self) {
         self.0.ended();
     }

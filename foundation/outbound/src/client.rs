@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use decalog_gateway::deadline;
+use decalog_gateway::behalf;
+use decalog_gateway::trace::TRACEPARENT;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use reqwest::Url;
@@ -109,11 +110,14 @@ impl Client {
     }
 
     /// Any request with an absolute URL. It ends within the policy's time and the caller's deadline
-    /// ([`decalog_gateway::deadline`]), whichever comes sooner.
-    pub async fn send(&self, request: Request<Bytes>) -> Result<Answer, OutboundError> {
+    /// ([`behalf::deadline`]), whichever comes sooner, and belongs to the caller's trace ([`behalf::trace`]).
+    pub async fn send(&self, mut request: Request<Bytes>) -> Result<Answer, OutboundError> {
         let began = Instant::now();
+        if let Some(trace) = behalf::trace() {
+            request.headers_mut().entry(TRACEPARENT).or_insert_with(|| trace.header());
+        }
         // Each layer keeps to it, and knows what that says of the peer: nobody cuts them off from here.
-        let outcome = deadline::within(began + self.policy.timeout, self.follow(request)).await;
+        let outcome = behalf::until(began + self.policy.timeout, self.follow(request)).await;
         let name = match &outcome {
             Ok(answer) if answer.status.is_server_error() => "failed",
             Ok(_) => "answered",

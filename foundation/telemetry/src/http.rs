@@ -20,14 +20,14 @@ use crate::{Metrics, times, traces};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Status {
-    route: String,
+    route: &'static str,
     method: &'static str,
     status: u16,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Route {
-    route: String,
+    route: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -140,10 +140,9 @@ impl Watch for Requests {
         self.turned_away.get_or_create(&TurnedAway { why }).inc();
     }
 
-    fn answered(&self, answered: Answered<'_>) {
+    fn answered(&self, answered: Answered) {
         let Answered { route, method, status, problem, took } = answered;
-        let route = route.to_owned();
-        self.duration.get_or_create(&Route { route: route.clone() }).observe(took.as_secs_f64());
+        self.duration.get_or_create(&Route { route }).observe(took.as_secs_f64());
         self.answered.get_or_create(&Status { route, method, status: status.as_u16() }).inc();
         if let Some(problem) = problem {
             self.refused.get_or_create(&Refused { problem }).inc();
@@ -155,24 +154,23 @@ impl Watch for Requests {
 mod tests {
     use std::sync::Arc;
 
-    use axum::Router;
     use axum::body::Body;
     use axum::http::{Method, Request, StatusCode};
     use decalog_gateway::access::Access;
-    use decalog_gateway::layers::Layers;
-    use decalog_gateway::route::{Gate, Routes, front};
+    use decalog_gateway::front::{Door, Front, Settings};
+    use decalog_gateway::gate::Gate;
+    use decalog_gateway::route::Routes;
     use tower::ServiceExt;
 
     use super::*;
 
-    fn door(metrics: &Metrics) -> Router {
+    fn door(metrics: &Metrics) -> Door {
         let routes = Routes::<()>::new()
             .route(Method::GET, "/pots/{pot}", Access::Public, async || StatusCode::IM_A_TEAPOT)
             .route(Method::GET, "/own", Access::Signed, async || "mine")
             .route(Method::GET, "/never", Access::Public, std::future::pending::<()>);
         let watch = Arc::new(Requests::new(metrics));
-        Layers { cors_origins: Vec::new(), max_body_bytes: 1, access_log: false, watch }
-            .around(front([routes.guarded((), &Gate::closed())]))
+        Front::new(Gate::closed(), Settings { watch, ..Settings::default() }).with(routes).open()
     }
 
     fn request(method: &str, path: &str) -> Request<Body> {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use decalog_blob::{BlobError, Blobs, Options, S3, s3};
-use decalog_gateway::deadline;
+use decalog_gateway::behalf;
 use decalog_outbound::resilience::Position;
 use decalog_outbound::{Calling, Guard, Hedge, Kind, Policy, Watch};
 use tokio::time::Instant;
@@ -112,7 +112,7 @@ fn a_read_that_hangs_is_asked_for_again_and_a_slow_store_is_not_waited_for_for_e
         // The caller's deadline counts before the store's own times do.
         player.bucket.next(&[Trouble::Hang]);
         let soon = Instant::now() + Duration::from_millis(300);
-        let outcome = deadline::within(soon, get(&blobs(&player, plain()), id)).await;
+        let outcome = behalf::until(soon, get(&blobs(&player, plain()), id)).await;
         assert!(matches!(outcome, Err(BlobError::Store(_))), "{outcome:?}");
     });
 }

@@ -6,11 +6,12 @@
 mod table;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::Response;
 
 use crate::problem::{self, Problem};
 
@@ -20,6 +21,9 @@ pub use table::{Decision, Rate, Table};
 pub const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 /// The policies that were applied.
 pub const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// Enough for what most answers say in `RateLimit`.
+const LEFT_BYTES: usize = 80;
 
 /// A class of routes that share a limit (`sign-in`). Lower-case letters and dashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,78 +52,147 @@ pub struct Rates {
 pub struct Limits {
     table: Table,
     begin: Instant,
-    classes: BTreeMap<Class, Rates>,
+    classes: BTreeMap<Class, Arc<Policies>>,
+    ordinary: Arc<Policies>,
+}
+
+/// A class's limits, and how answers name them.
+struct Policies {
+    class: Class,
+    address: Option<Policy>,
+    account: Option<Policy>,
+    /// `RateLimit-Policy` when both were applied.
+    both: HeaderValue,
+}
+
+/// One limit.
+struct Policy {
+    rate: Rate,
+    who: &'static str,
+    /// How it is named in `RateLimit`.
+    name: String,
+    /// `RateLimit-Policy` when it alone was applied.
+    alone: HeaderValue,
 }
 
 /// What was decided about one request, to be told in its answer.
 #[derive(Default)]
-pub(crate) struct Told(Vec<(String, Rate, Decision)>);
+pub(crate) struct Told {
+    policies: Option<Arc<Policies>>,
+    address: Option<Decision>,
+    account: Option<Decision>,
+}
 
 impl Limits {
     /// Limits by class; a class that is not listed has those of [`ORDINARY`]. `keys` bounds the memory: 16 bytes each.
     pub fn new(keys: usize, classes: impl IntoIterator<Item = (Class, Rates)>) -> Self {
-        Self { table: Table::new(keys), begin: Instant::now(), classes: classes.into_iter().collect() }
+        let policies = |(class, rates)| (class, Arc::new(Policies::new(class, rates)));
+        let classes: BTreeMap<_, _> = classes.into_iter().map(policies).collect();
+        let none = || Arc::new(Policies::new(ORDINARY, Rates::default()));
+        let ordinary = classes.get(&ORDINARY).map_or_else(none, Arc::clone);
+        Self { table: Table::new(keys), begin: Instant::now(), classes, ordinary }
     }
 
-    fn rates(&self, class: Class) -> (Class, Rates) {
-        match self.classes.get(&class) {
-            Some(rates) => (class, *rates),
-            None => (ORDINARY, self.classes.get(&ORDINARY).copied().unwrap_or_default()),
-        }
+    fn policies(&self, class: Class) -> &Arc<Policies> {
+        self.classes.get(&class).unwrap_or(&self.ordinary)
     }
 
     /// One request from this address.
-    pub(crate) fn address(&self, class: Class, address: IpAddr, told: &mut Told) -> Result<(), Problem> {
-        let (class, rates) = self.rates(class);
-        self.take(class, "address", Subject::Address(address), rates.address, told)
+    pub(crate) fn address(
+        &self,
+        class: Class,
+        address: IpAddr,
+        now: Instant,
+        told: &mut Told,
+    ) -> Result<(), Problem> {
+        let policies = self.policies(class);
+        let Some(policy) = &policies.address else { return Ok(()) };
+        told.policies = Some(Arc::clone(policies));
+        let decision = self.take((policies.class, Subject::Address(address)), policy, now);
+        policy.outcome(*told.address.insert(decision))
     }
 
     /// One request of this account.
-    pub(crate) fn account(&self, class: Class, account: u64, told: &mut Told) -> Result<(), Problem> {
-        let (class, rates) = self.rates(class);
-        self.take(class, "account", Subject::Account(account), rates.account, told)
-    }
-
-    fn take(
+    pub(crate) fn account(
         &self,
         class: Class,
-        who: &str,
-        subject: Subject,
-        rate: Option<Rate>,
+        account: u64,
+        now: Instant,
         told: &mut Told,
     ) -> Result<(), Problem> {
-        let Some(rate) = rate else { return Ok(()) };
-        let now = u64::try_from(self.begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        let decision = self.table.take((class, subject), rate, now);
-        told.0.push((format!("{}-{who}", class.0), rate, decision));
-        match decision.refused {
-            None => Ok(()),
-            Some(wait) => {
-                let (quota, window) = (rate.quota, rate.window.as_secs());
-                let detail =
-                    format!("{quota} requests in {window} s are allowed to one {who}: come back later");
-                Err(problem::RATE_LIMITED.because(detail).retry_after(wait))
-            }
+        let policies = self.policies(class);
+        let Some(policy) = &policies.account else { return Ok(()) };
+        told.policies = Some(Arc::clone(policies));
+        let decision = self.take((policies.class, Subject::Account(account)), policy, now);
+        policy.outcome(*told.account.insert(decision))
+    }
+
+    fn take(&self, key: (Class, Subject), policy: &Policy, now: Instant) -> Decision {
+        let now = u64::try_from((now - self.begin).as_nanos()).unwrap_or(u64::MAX);
+        self.table.take(key, policy.rate, now)
+    }
+}
+
+impl Policies {
+    fn new(class: Class, rates: Rates) -> Self {
+        let policy = |who, rate: Option<Rate>| {
+            let rate = rate?;
+            let name = format!("\"{}-{who}\"", class.0);
+            let alone = header(format!("{name};q={};w={}", rate.quota, rate.window.as_secs()));
+            Some(Policy { rate, who, name, alone })
+        };
+        let (address, account) = (policy("address", rates.address), policy("account", rates.account));
+        let told = [&address, &account].into_iter().flatten();
+        let told: Vec<_> = told.filter_map(|policy| policy.alone.to_str().ok()).collect();
+        let both = header(told.join(", "));
+        Self { class, address, account, both }
+    }
+}
+
+fn header(value: String) -> HeaderValue {
+    HeaderValue::try_from(value).expect("classes have lower-case letters and dashes")
+}
+
+impl Policy {
+    fn outcome(&self, decision: Decision) -> Result<(), Problem> {
+        let Some(wait) = decision.refused else { return Ok(()) };
+        let (quota, window, who) = (self.rate.quota, self.rate.window.as_secs(), self.who);
+        let detail = format!("{quota} requests in {window} s are allowed to one {who}: come back later");
+        Err(problem::RATE_LIMITED.because(detail).retry_after(wait))
+    }
+
+    /// Says what is left of it.
+    fn write(&self, decision: Decision, out: &mut String) {
+        if !out.is_empty() {
+            out.push_str(", ");
         }
+        out.push_str(&self.name);
+        out.push_str(";r=");
+        out.push_str(itoa::Buffer::new().format(decision.remaining));
+        out.push_str(";t=");
+        out.push_str(itoa::Buffer::new().format(ceil(decision.full_in)));
     }
 }
 
 impl Told {
-    /// Writes the headers, if there is anything to say.
-    pub(crate) fn write(&self, headers: &mut HeaderMap) {
-        let (mut policies, mut left) = (String::new(), String::new());
-        for (name, rate, decision) in &self.0 {
-            let separator = if policies.is_empty() { "" } else { ", " };
-            let (quota, window) = (rate.quota, rate.window.as_secs());
-            // Writing into a string does not fail.
-            let _ = write!(policies, "{separator}\"{name}\";q={quota};w={window}");
-            let _ =
-                write!(left, "{separator}\"{name}\";r={};t={}", decision.remaining, ceil(decision.full_in));
+    /// Writes into the answer's headers what there is to say.
+    pub(crate) fn tell(&self, mut response: Response) -> Response {
+        self.write(response.headers_mut());
+        response
+    }
+
+    fn write(&self, headers: &mut HeaderMap) {
+        let Some(policies) = &self.policies else { return };
+        let sides = [(&policies.address, self.address), (&policies.account, self.account)];
+        let mut left = String::with_capacity(LEFT_BYTES);
+        let mut policy = None;
+        for (side, decision) in sides {
+            let (Some(side), Some(decision)) = (side, decision) else { continue };
+            side.write(decision, &mut left);
+            policy = Some(if policy.is_none() { &side.alone } else { &policies.both });
         }
-        if let (Ok(policies), Ok(left), false) =
-            (HeaderValue::try_from(policies), HeaderValue::try_from(left), self.0.is_empty())
-        {
-            headers.insert(RATELIMIT_POLICY, policies);
+        if let (Some(policy), Ok(left)) = (policy, HeaderValue::try_from(left)) {
+            headers.insert(RATELIMIT_POLICY, policy.clone());
             headers.insert(RATELIMIT, left);
         }
     }

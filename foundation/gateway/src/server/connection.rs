@@ -1,32 +1,33 @@
 //! One connection, from its first byte to its last: PROXY header, TLS, then HTTP/1.1 or HTTP/2.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::io;
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderValue, Request, Response, Version, header};
 use axum::response::IntoResponse as _;
+use futures_util::FutureExt as _;
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio_rustls::server::TlsStream;
-use tower::Service as _;
 
 use super::body::{Pace, Paced};
 use super::proxy::{self, Parsed};
 use super::stream::{Stream, Transport};
+use super::timer::Deadlines;
 use super::{Settings, Slots, stopped};
 use crate::client::{Client, Source};
+use crate::front::Door;
+use crate::gate::ClientCertificate;
 use crate::problem::{self, Problem};
-use crate::route::ClientCertificate;
 use crate::tls::ACME;
 
 /// How an HTTP/2 connection opens (RFC 9113 section 3.4).
@@ -38,7 +39,7 @@ const STREAMS: u32 = 128;
 pub(super) async fn serve(
     stream: TcpStream,
     peer: IpAddr,
-    router: Router,
+    door: Door,
     settings: Arc<Settings>,
     slots: Slots,
     place: OwnedSemaphorePermit,
@@ -67,7 +68,7 @@ pub(super) async fn serve(
             return tracing::debug!(%peer, "connection cut off: it did not open within the head timeout");
         }
     };
-    if let Err(error) = speak(opened, router, settings, stop).await {
+    if let Err(error) = speak(opened, door, settings, stop).await {
         tracing::debug!(%peer, %error, "HTTP connection ended");
     }
 }
@@ -152,14 +153,15 @@ async fn has_preface(stream: &mut Stream<TcpStream>) -> io::Result<bool> {
 
 async fn speak(
     opened: Opened,
-    router: Router,
+    door: Door,
     settings: Arc<Settings>,
     mut stop: watch::Receiver<bool>,
 ) -> hyper::Result<()> {
     let io = TokioIo::new(opened.transport);
     let (head_bytes, head_timeout) = (settings.max_head_bytes, settings.head_timeout);
     let Opened { peer, secure, certificate, http2, .. } = opened;
-    let service = Requests { router, settings, peer, secure, certificate };
+    let known = Known { door, settings, peer, secure, certificate };
+    let service = service_fn(move |request| known.answer(request));
     if http2 {
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
@@ -171,19 +173,21 @@ async fn speak(
         let connection = builder.serve_connection(io, service);
         tokio::pin!(connection);
         tokio::select! {
+            biased;
             ended = &mut connection => return ended,
             () = stopped(&mut stop) => connection.as_mut().graceful_shutdown(),
         }
         connection.await
     } else {
         let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
+            .timer(Deadlines::default())
             .header_read_timeout(head_timeout)
             .max_buf_size(head_bytes)
             .serve_connection(io, service)
             .with_upgrades();
         tokio::pin!(connection);
         tokio::select! {
+            biased;
             ended = &mut connection => return ended,
             () = stopped(&mut stop) => connection.as_mut().graceful_shutdown(),
         }
@@ -191,49 +195,54 @@ async fn speak(
     }
 }
 
-/// Hands a connection's requests to the router, with what the connection knows.
-struct Requests {
-    router: Router,
+/// What a connection knows, for each of its requests.
+struct Known {
+    door: Door,
     settings: Arc<Settings>,
     peer: IpAddr,
     secure: bool,
     certificate: Option<ClientCertificate>,
 }
 
-impl hyper::service::Service<Request<Incoming>> for Requests {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
-
-    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+impl Known {
+    fn answer(
+        &self,
+        mut request: Request<Incoming>,
+    ) -> impl Future<Output = Result<Response<Body>, Infallible>> + Send + use<> {
         if let Some(refusal) = ambiguous(&request) {
-            return Box::pin(std::future::ready(Ok(last(refusal.into_response()))));
+            return ready(Ok(last(refusal.into_response()))).left_future();
         }
         let address = self.settings.proxies.client(self.peer, request.headers());
         request.extensions_mut().insert(Client { address, secure: self.secure });
         if let Some(certificate) = &self.certificate {
             request.extensions_mut().insert(certificate.clone());
         }
-        let mut router = self.router.clone();
-        if request.body().is_end_stream() {
-            return Box::pin(async move { router.call(request.map(|_| Body::empty())).await });
-        }
+        // RFC 9112 section 6.1: a request with both framings counts as chunked, and must be its connection's
+        // last. The HTTP library takes the Content-Length away, so every chunked request is.
         let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
-        let (parts, body) = request.into_parts();
+        let (request, was_late) = self.paced(request);
+        let answered = move |response: Response<Body>| {
+            let late = was_late.is_some_and(|late| late.load(Ordering::Acquire));
+            Ok(if late && !response.status().is_success() {
+                last(problem::TOO_SLOW.because("the request's body came too slowly").into_response())
+            } else if chunked {
+                last(response)
+            } else {
+                response
+            })
+        };
+        self.door.answer(request).map(answered).right_future()
+    }
+
+    /// The request with a body that must keep coming, and, if there is one, what says that it did not.
+    fn paced(&self, request: Request<Incoming>) -> (Request<Body>, Option<Arc<AtomicBool>>) {
+        if request.body().is_end_stream() {
+            return (request.map(|_| Body::empty()), None);
+        }
         let pace = Pace { grace: self.settings.body_timeout, bytes_per_second: self.settings.body_rate };
+        let (parts, body) = request.into_parts();
         let (body, was_late) = Paced::new(body, pace);
-        let request = Request::from_parts(parts, Body::new(body));
-        Box::pin(async move {
-            let response = router.call(request).await?;
-            if was_late.load(Ordering::Acquire) && !response.status().is_success() {
-                return Ok(last(
-                    problem::TOO_SLOW.because("the request's body came too slowly").into_response(),
-                ));
-            }
-            // RFC 9112 section 6.1: a request with both framings counts as chunked, and must be its connection's
-            // last. The HTTP library takes the Content-Length away, so every chunked request is.
-            Ok(if chunked { last(response) } else { response })
-        })
+        (Request::from_parts(parts, Body::new(body)), Some(was_late))
     }
 }
 

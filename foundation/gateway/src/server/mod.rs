@@ -1,6 +1,6 @@
 //! The HTTP listener: HTTP/1.1 and HTTP/2, plain or by TLS, with bounds on everything a stranger can hold or delay.
 //!
-//! What is served is a router made elsewhere; this module only guards the door it stands behind. A connection is counted,
+//! What is served is made elsewhere; this module guards the way to its door. A connection is counted,
 //! then opens within the head timeout (PROXY header, TLS handshake, first bytes), then each request's head, body and
 //! answer have limits of their own.
 
@@ -8,6 +8,7 @@ mod body;
 mod connection;
 mod proxy;
 mod stream;
+mod timer;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,12 +16,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::client::{self, Proxies};
+use crate::front::Door;
 use crate::tls::Tls;
 use crate::watch::Watch;
 
@@ -90,7 +91,7 @@ impl Listener {
     }
 
     /// Serves until `stop` turns true, then lets open requests finish for as long as the settings allow.
-    pub async fn serve(self, router: Router, mut stop: watch::Receiver<bool>) {
+    pub async fn serve(self, door: Door, mut stop: watch::Receiver<bool>) {
         let slots = Slots::new(self.settings.max_connections_per_address);
         let total = Arc::new(Semaphore::new(self.settings.max_connections));
         let mut connections = JoinSet::new();
@@ -104,9 +105,9 @@ impl Listener {
                 Ok((stream, peer)) => match Arc::clone(&total).try_acquire_owned() {
                     Ok(place) => {
                         let (peer, settings) = (peer.ip().to_canonical(), Arc::clone(&self.settings));
-                        let (router, slots, stop) = (router.clone(), slots.clone(), stop.clone());
+                        let (door, slots, stop) = (door.clone(), slots.clone(), stop.clone());
                         connections
-                            .spawn(connection::serve(stream, peer, router, settings, slots, place, stop));
+                            .spawn(connection::serve(stream, peer, door, settings, slots, place, stop));
                     }
                     Err(_) => {
                         self.settings.watch.turned_away("too-many-connections");

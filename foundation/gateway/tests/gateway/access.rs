@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
-use axum::{Extension, Router};
 use decalog_gateway::access::{Access, Authenticator, Credential, Denied, Principal, Scope, Scopes};
-use decalog_gateway::route::{ClientCertificate, Declared, Gate, Routes, front};
+use decalog_gateway::front::{Door, Front, Settings};
+use decalog_gateway::gate::{ClientCertificate, Gate};
+use decalog_gateway::route::{Declared, Routes};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
@@ -46,8 +48,8 @@ fn routes() -> Routes<()> {
         .route(Method::DELETE, "/things/{id}", Access::Scope(WRITE), whoami)
 }
 
-fn door() -> Router {
-    front([routes().guarded((), &Gate::new(Arc::new(Names)))])
+fn door() -> Door {
+    Front::new(Gate::new(Arc::new(Names)), Settings::default()).with(routes()).open()
 }
 
 struct Answer {

@@ -6,12 +6,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::Request;
-use axum::routing::{get, post};
+use axum::http::Method;
+use decalog_gateway::access::Access;
 use decalog_gateway::client::Client;
-use decalog_gateway::route::ClientCertificate;
+use decalog_gateway::front::{Door, Front};
+use decalog_gateway::gate::{ClientCertificate, Gate};
+use decalog_gateway::route::Routes;
 use decalog_gateway::server::{Listener, Settings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -51,20 +53,22 @@ impl Desk {
             let certificate = request.extensions().get::<ClientCertificate>().map_or(0, |held| held.0.len());
             format!("{} {} {certificate}", client.address, client.secure)
         };
-        let router = Router::new()
-            .route("/", get(async || "hello"))
-            .route("/client", get(client))
-            .route("/length", post(async |body: Bytes| body.len().to_string()))
-            .route("/large", get(async || vec![0; 64 << 20]))
-            .route("/wait", get(wait));
-        Self::serve(settings, router, entered, go).await
+        let routes = Routes::<()>::new()
+            .route(Method::GET, "/", Access::Public, async || "hello")
+            .route(Method::GET, "/client", Access::Public, client)
+            .route(Method::POST, "/length", Access::Public, async |body: Bytes| body.len().to_string())
+            .route(Method::GET, "/large", Access::Public, async || vec![0; 64 << 20])
+            .route(Method::GET, "/wait", Access::Public, wait);
+        let door =
+            Front::new(Gate::closed(), decalog_gateway::front::Settings::default()).with(routes).open();
+        Self::serve(settings, door, entered, go).await
     }
 
-    async fn serve(settings: Settings, router: Router, entered: Arc<Notify>, go: Arc<Notify>) -> Self {
+    async fn serve(settings: Settings, door: Door, entered: Arc<Notify>, go: Arc<Notify>) -> Self {
         let listener = Listener::bind(([127, 0, 0, 1], 0).into(), settings).await.unwrap();
         let address = listener.address().unwrap();
         let (stop, stopped) = watch::channel(false);
-        let served = tokio::spawn(listener.serve(router, stopped));
+        let served = tokio::spawn(listener.serve(door, stopped));
         Self { address, stop, served, entered, go }
     }
 

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use axum::body::{Body, to_bytes};
 use axum::extract::Json;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
-use axum::{Extension, Router};
 use decalog_gateway::access::Access;
+use decalog_gateway::behalf;
 use decalog_gateway::client::Client;
-use decalog_gateway::layers::Layers;
-use decalog_gateway::route::{Gate, Routes, front};
+use decalog_gateway::front::{Door, Front, Settings};
+use decalog_gateway::gate::Gate;
+use decalog_gateway::route::Routes;
 use decalog_gateway::trace::TraceContext;
 use serde_json::Value;
 use tower::ServiceExt as _;
@@ -20,18 +21,18 @@ async fn panics() -> &'static str {
     panic!("on purpose")
 }
 
-fn door(origins: &[&str]) -> Router {
+fn door(origins: &[&str]) -> Door {
     let routes = Routes::<()>::new()
         .route(Method::GET, "/short", Access::Public, async || "short")
         .route(Method::GET, "/long", Access::Public, async || "long ".repeat(1_000))
         .route(Method::GET, "/panics", Access::Public, panics)
         .route(Method::POST, "/json", Access::Public, async |body: Json<Vec<u8>>| body.len().to_string())
-        .route(Method::GET, "/trace", Access::Public, async |trace: Extension<TraceContext>| {
-            trace.to_string()
+        .route(Method::GET, "/trace", Access::Public, async || {
+            behalf::trace().map_or_else(String::new, |trace| trace.to_string())
         });
     let cors_origins = origins.iter().map(|origin| origin.parse().unwrap()).collect();
-    Layers { cors_origins, max_body_bytes: 1_000, access_log: true, watch: Arc::new(()) }
-        .around(front([routes.guarded((), &Gate::closed())]))
+    let settings = Settings { cors_origins, max_body_bytes: 1_000, access_log: true, watch: Arc::new(()) };
+    Front::new(Gate::closed(), settings).with(routes).open()
 }
 
 struct Answer {
@@ -53,7 +54,7 @@ impl Answer {
     }
 }
 
-fn ask(door: Router, request: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+fn ask(door: Door, request: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
     let (method, path) = request.split_once(' ').unwrap();
     let mut request = Request::builder().method(method).uri(path);
     for (name, value) in headers {

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request};
 use decalog_gateway::access::Access;
 use decalog_gateway::client::Client;
+use decalog_gateway::front::{Door, Front, Settings};
+use decalog_gateway::gate::Gate;
 use decalog_gateway::limit::{Class, Limits, ORDINARY, Rate, Rates};
-use decalog_gateway::route::{Gate, Routes, front};
+use decalog_gateway::route::Routes;
 use tower::ServiceExt as _;
 
 use crate::access::Names;
@@ -17,7 +18,7 @@ use crate::desk::run;
 
 const SIGN_IN: Class = Class("sign-in");
 
-fn door() -> Router {
+fn door() -> Door {
     let rate = |quota| Some(Rate { quota, window: Duration::from_secs(3_600) });
     let ordinary = Rates { address: rate(6), account: rate(3) };
     let limits =
@@ -27,10 +28,10 @@ fn door() -> Router {
         .route(Method::GET, "/", Access::Public, async || "")
         .route(Method::GET, "/token", Access::Public, async || "")
         .class(SIGN_IN);
-    front([routes.guarded((), &gate)])
+    Front::new(gate, Settings::default()).with(routes).open()
 }
 
-fn ask(door: &Router, path: &str, address: &str, token: &str) -> (u16, HeaderMap) {
+fn ask(door: &Door, path: &str, address: &str, token: &str) -> (u16, HeaderMap) {
     let request = Request::get(path).header("authorization", format!("Bearer {token}"));
     let mut request = request.body(Body::empty()).unwrap();
     request.extensions_mut().insert(Client { address: address.parse().unwrap(), secure: false });

@@ -3,21 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request};
 use decalog_gateway::access::Access;
-use decalog_gateway::deadline;
+use decalog_gateway::behalf;
+use decalog_gateway::front::{Door, Front, Settings};
+use decalog_gateway::gate::Gate;
 use decalog_gateway::health::Health;
 use decalog_gateway::overload::{Bulkhead, Load, Priority};
-use decalog_gateway::route::{Gate, Routes, front};
+use decalog_gateway::route::Routes;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tower::ServiceExt as _;
 
 use crate::desk::{SOON, run};
 
-async fn ask(door: &Router, request: &str) -> (u16, String) {
+async fn ask(door: &Door, request: &str) -> (u16, String) {
     let (method, path) = request.split_once(' ').unwrap();
     let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
     let response = door.clone().oneshot(request).await.unwrap();
@@ -26,13 +27,17 @@ async fn ask(door: &Router, request: &str) -> (u16, String) {
     (status, String::from_utf8(body.to_vec()).unwrap())
 }
 
+fn closed() -> Front {
+    Front::new(Gate::closed(), Settings::default())
+}
+
 #[test]
 fn the_probes_follow_the_server_through_its_life() {
     run(async {
         let ill = Arc::new(std::sync::Mutex::new(None::<String>));
         let asked = Arc::clone(&ill);
         let health = Health::new().with("ledger", Arc::new(move || asked.lock().unwrap().clone()));
-        let door = front([Health::routes().guarded(health.clone(), &Gate::closed())]);
+        let door = closed().with(Health::routes().with_state(health.clone())).open();
         let statuses = async || {
             let mut all = Vec::new();
             for path in ["/livez", "/healthz", "/startupz", "/readyz"] {
@@ -53,38 +58,27 @@ fn the_probes_follow_the_server_through_its_life() {
 }
 
 /// Three systems that share ten places: `/slow` waits until told, `/high` and `/vital` answer at once.
-fn systems(go: &Arc<Notify>, deadline: Duration) -> Router {
+fn systems(go: &Arc<Notify>, deadline: Duration) -> Door {
     let load = Load::new(10);
     let waits = Arc::clone(go);
     let slow = async move || {
         waits.notified().await;
         "done"
     };
-    let system = |name, priority, most, routes: Routes<()>| {
-        let bulkhead = Bulkhead { system: name, load: Arc::clone(&load), most, priority, deadline };
-        bulkhead.around(routes.guarded((), &Gate::closed()))
-    };
+    let system =
+        |system, priority, most| Bulkhead { system, load: Arc::clone(&load), most, priority, deadline };
     let quick = |path| Routes::new().route(Method::GET, path, Access::Public, async || "done");
-    front([
-        system(
-            "slow",
-            Priority::Ordinary,
-            4,
-            Routes::new().route(Method::GET, "/slow", Access::Public, slow.clone()),
-        ),
-        system(
-            "other",
-            Priority::Ordinary,
-            9,
-            Routes::new().route(Method::GET, "/other", Access::Public, slow),
-        ),
-        system("high", Priority::High, 9, quick("/high")),
-        system("vital", Priority::Vital, 0, quick("/vital")),
-    ])
+    let waiting = |path| Routes::new().route(Method::GET, path, Access::Public, slow.clone());
+    closed()
+        .with_system(system("slow", Priority::Ordinary, 4), waiting("/slow"))
+        .with_system(system("other", Priority::Ordinary, 9), waiting("/other"))
+        .with_system(system("high", Priority::High, 9), quick("/high"))
+        .with_system(system("vital", Priority::Vital, 0), quick("/vital"))
+        .open()
 }
 
 /// Sends so many that wait; gives the statuses of those that were refused at once.
-async fn flood(door: &Router, path: &'static str, count: usize) -> usize {
+async fn flood(door: &Door, path: &'static str, count: usize) -> usize {
     let mut refused = 0;
     for _ in 0..count {
         let door = door.clone();
@@ -131,14 +125,14 @@ fn an_answer_that_does_not_come_in_time_is_given_up() {
 #[test]
 fn a_handler_is_told_when_its_answer_is_no_longer_wanted() {
     run(async {
-        let told = async || match deadline::current() {
+        let told = async || match behalf::deadline() {
             Some(end) => end.saturating_duration_since(Instant::now()).as_secs().to_string(),
             None => "nothing".to_owned(),
         };
         let routes = Routes::<()>::new().route(Method::GET, "/told", Access::Public, told);
         let (load, deadline) = (Load::new(10), Duration::from_secs(1_000));
         let bulkhead = Bulkhead { system: "told", load, most: 1, priority: Priority::Ordinary, deadline };
-        let door = front([bulkhead.around(routes.guarded((), &Gate::closed()))]);
+        let door = closed().with_system(bulkhead, routes).open();
         let (_, body) = ask(&door, "GET /told").await;
         let left: u64 = body.parse().expect(&body);
         assert!((900..=1_000).contains(&left), "{left} seconds are left");

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use decalog_gateway::access::Authenticator;
-use decalog_gateway::route::{Gate, front};
+use decalog_gateway::front::{Door, Front};
+use decalog_gateway::gate::Gate;
 use decalog_identity::api::provider::{Fetch, Fetching, Provider};
 use decalog_identity::api::service::{First, Identity, Plan, Settings};
 use decalog_identity::api::{oauth, rest};
@@ -60,7 +60,7 @@ pub(crate) struct Desk {
     pub(crate) identity: Arc<Identity>,
     pub(crate) first: Option<First>,
     pub(crate) authenticator: Arc<dyn Authenticator>,
-    router: Router,
+    door: Door,
 }
 
 /// An answer.
@@ -170,16 +170,14 @@ impl Place {
         let (identity, first) = Identity::start(plan).expect("the directory starts");
         let authenticator = identity.authenticator();
         let gate = Gate::new(authenticator.clone());
-        let doors = [
-            oauth::routes().guarded(identity.clone(), &gate),
-            rest::routes().guarded(identity.clone(), &gate),
-        ];
-        Desk { identity, first, authenticator, router: front(doors) }
+        let routes = oauth::routes().merge(rest::routes()).with_state(identity.clone());
+        let door = Front::new(gate, decalog_gateway::front::Settings::default()).with(routes).open();
+        Desk { identity, first, authenticator, door }
     }
 
     pub(crate) fn call(&self, desk: &Desk, request: Request<Body>) -> Answer {
         self.runtime.block_on(async {
-            let response = desk.router.clone().oneshot(request).await.expect("routers do not fail");
+            let response = desk.door.clone().oneshot(request).await.expect("routers do not fail");
             let (status, headers) = (response.status(), response.headers().clone());
             let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.expect("a body");
             Answer { status, headers, text: String::from_utf8(body.to_vec()).expect("text") }

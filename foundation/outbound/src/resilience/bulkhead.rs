@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use decalog_gateway::deadline;
+use decalog_gateway::behalf;
 use http::{Request, Response};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout_at;
@@ -53,7 +53,7 @@ impl Places {
             let concurrency = self.peer.policy.concurrency;
             return Err(OutboundError::Busy { peer: self.peer.name(), concurrency });
         }
-        let place = match deadline::current() {
+        let place = match behalf::deadline() {
             Some(end) => timeout_at(end, self.free.acquire()).await,
             None => Ok(self.free.acquire().await),
         };

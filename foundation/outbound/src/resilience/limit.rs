@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use decalog_gateway::deadline;
+use decalog_gateway::behalf;
 use http::{Request, Response};
 use tokio::time::{Instant, timeout};
 use tower::{Layer, Service};
@@ -49,7 +49,7 @@ pub(super) fn left() -> Option<Duration> {
     if lacks(Sabotage::DeadlineForgotten) {
         return None;
     }
-    deadline::current().map(|end| end.saturating_duration_since(Instant::now()))
+    behalf::deadline().map(|end| end.saturating_duration_since(Instant::now()))
 }
 
 impl<S> Service<Request<Bytes>> for Limited<S>

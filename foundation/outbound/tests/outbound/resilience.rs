@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::{Method, Request, Response, header};
-use decalog_gateway::deadline;
+use decalog_gateway::behalf;
 use decalog_outbound::resilience::{Peer, Position, Resilient};
 use decalog_outbound::{Hedge, Kind, OutboundError, Policy, Watch};
 use tokio::time::{Instant, sleep};
@@ -188,7 +188,7 @@ fn only_what_the_peer_did_wrong_opens_the_breaker() {
         }
         // A caller in a hurry says nothing of a peer that it gave no time; one that waited does.
         stand.told.now_does(&[Does::Hang]);
-        let hurried = async |time| deadline::within(Instant::now() + time, stand.get()).await;
+        let hurried = async |time| behalf::until(Instant::now() + time, stand.get()).await;
         for _ in 0..3 {
             assert!(matches!(hurried(MS(300)).await, Err(OutboundError::NoTime { .. })));
         }
@@ -204,7 +204,7 @@ fn a_peer_that_hangs_is_found_out_when_the_whole_call_has_no_more_time_than_an_a
     run(async {
         let policy = Policy { breaker_failures: 1, attempt_timeout: MS(300), ..plain() };
         let stand = Stand::new(policy, &[Does::Hang]);
-        let hung = deadline::within(Instant::now() + MS(299), stand.get()).await;
+        let hung = behalf::until(Instant::now() + MS(299), stand.get()).await;
         assert!(matches!(hung, Err(OutboundError::TimedOut { .. })), "{hung:?}");
         assert!(matches!(stand.get().await, Err(OutboundError::Paused { .. })));
     });
@@ -300,7 +300,7 @@ pub(crate) fn nothing_outlives_the_callers_deadline() {
         for script in [&[Does::Hang][..], &[FAIL], &[Does::Later], &[Does::Answer(200, MS(60_000))]] {
             let stand = Stand::new(policy.clone(), script);
             let began = Instant::now();
-            let outcome = deadline::within(began + MS(2_000), stand.get()).await;
+            let outcome = behalf::until(began + MS(2_000), stand.get()).await;
             assert!(status(&outcome) != 200, "{script:?}");
             assert!(began.elapsed() <= MS(2_001), "{script:?} was waited for {:?}", began.elapsed());
             let attempts = stand.told.attempts();
@@ -308,7 +308,7 @@ pub(crate) fn nothing_outlives_the_callers_deadline() {
             assert_eq!(stand.told.attempts(), attempts, "nothing goes on behind the caller's back");
         }
         let stand = Stand::new(plain(), &[WORK]);
-        let late = deadline::within(Instant::now(), stand.get()).await;
+        let late = behalf::until(Instant::now(), stand.get()).await;
         assert!(matches!(late, Err(OutboundError::NoTime { .. })), "{late:?}");
         assert_eq!(stand.told.attempts(), 0);
     });
@@ -343,7 +343,7 @@ fn a_peer_holds_so_many_calls_and_no_more() {
             })
             .collect();
         tokio::task::yield_now().await;
-        let waits = deadline::within(Instant::now() + MS(50), stand.get()).await;
+        let waits = behalf::until(Instant::now() + MS(50), stand.get()).await;
         assert!(matches!(waits, Err(OutboundError::NoTime { .. })), "{waits:?}");
         hung.iter().for_each(tokio::task::JoinHandle::abort);
         stand.told.now_does(&[WORK]);

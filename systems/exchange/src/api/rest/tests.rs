@@ -1,10 +1,10 @@
 //! The routes answer what the description says, and every refusal is a problem.
 
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
+use decalog_gateway::front::{Door, Front, Settings};
+use decalog_gateway::gate::Gate;
 use decalog_gateway::openapi::Document;
-use decalog_gateway::route::{Gate, front};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
@@ -39,8 +39,9 @@ fn context(max_subscribers: u32) -> Context {
     Context { market: Arc::new(market), feed: feed::Bounds::new(max_subscribers) }
 }
 
-fn router(context: Context) -> Router {
-    front([routes(true).guarded(context, &Gate::closed())])
+fn door(context: Context, public: bool) -> Door {
+    let routes = routes(public).with_state(context);
+    Front::new(Gate::closed(), Settings::default()).with(routes).open()
 }
 
 struct Answer {
@@ -54,7 +55,7 @@ fn ask(context: Context, method: &str, path: &str) -> Answer {
     let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
-        let response = router(context).oneshot(request).await.unwrap();
+        let response = door(context, true).oneshot(request).await.unwrap();
         let header =
             |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
         let (status, kind, offset) =
@@ -124,7 +125,7 @@ fn the_routes_answer_as_described() {
 
 #[test]
 fn market_data_that_is_not_public_needs_its_scope() {
-    let door = front([routes(false).guarded(context(1), &Gate::closed())]);
+    let door = door(context(1), false);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     for path in routes(false).table().iter().map(|declared| declared.path.replace("{symbol}", "BTC-USD")) {
         let request = Request::builder().uri(&path).body(Body::empty()).unwrap();
