@@ -97,6 +97,9 @@ impl Drop for Traces {
 
 /// Puts a request's span into its caller's trace; says which place it has, if traces are sent.
 pub(crate) fn join(span: &Span, parent: Option<TraceContext>) -> Option<TraceContext> {
+    if span.is_disabled() {
+        return None;
+    }
     if let Some(parent) = parent {
         let (trace, at, sampled) = parent.ids();
         let flags = if sampled { TraceFlags::SAMPLED } else { TraceFlags::default() };

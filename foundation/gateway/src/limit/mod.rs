@@ -32,11 +32,11 @@ pub struct Class(pub &'static str);
 /// The class of routes that name none.
 pub const ORDINARY: Class = Class("ordinary");
 
-/// Who is counted.
+/// Who is counted, by which class of routes: the place of its policies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Subject {
-    Address(IpAddr),
-    Account(u64),
+    Address(usize, IpAddr),
+    Account(usize, u64),
 }
 
 /// The limits of one class.
@@ -58,7 +58,7 @@ pub struct Limits {
 
 /// A class's limits, and how answers name them.
 struct Policies {
-    class: Class,
+    place: usize,
     address: Option<Policy>,
     account: Option<Policy>,
     /// `RateLimit-Policy` when both were applied.
@@ -86,15 +86,15 @@ pub(crate) struct Told {
 impl Limits {
     /// Limits by class; a class that is not listed has those of [`ORDINARY`]. `keys` bounds the memory: 16 bytes each.
     pub fn new(keys: usize, classes: impl IntoIterator<Item = (Class, Rates)>) -> Self {
-        let policies = |(class, rates)| (class, Arc::new(Policies::new(class, rates)));
-        let classes: BTreeMap<_, _> = classes.into_iter().map(policies).collect();
-        let none = || Arc::new(Policies::new(ORDINARY, Rates::default()));
+        let policies = |(place, (class, rates))| (class, Arc::new(Policies::new(place, class, rates)));
+        let classes: BTreeMap<_, _> = classes.into_iter().enumerate().map(policies).collect();
+        let none = || Arc::new(Policies::new(usize::MAX, ORDINARY, Rates::default()));
         let ordinary = classes.get(&ORDINARY).map_or_else(none, Arc::clone);
         Self { table: Table::new(keys), begin: Instant::now(), classes, ordinary }
     }
 
-    fn policies(&self, class: Class) -> &Arc<Policies> {
-        self.classes.get(&class).unwrap_or(&self.ordinary)
+    fn policies(&self, class: Class) -> Arc<Policies> {
+        Arc::clone(self.classes.get(&class).unwrap_or(&self.ordinary))
     }
 
     /// One request from this address.
@@ -105,10 +105,9 @@ impl Limits {
         now: Instant,
         told: &mut Told,
     ) -> Result<(), Problem> {
-        let policies = self.policies(class);
+        let policies = told.policies.get_or_insert_with(|| self.policies(class));
         let Some(policy) = &policies.address else { return Ok(()) };
-        told.policies = Some(Arc::clone(policies));
-        let decision = self.take((policies.class, Subject::Address(address)), policy, now);
+        let decision = self.take(Subject::Address(policies.place, address), policy, now);
         policy.outcome(*told.address.insert(decision))
     }
 
@@ -120,21 +119,20 @@ impl Limits {
         now: Instant,
         told: &mut Told,
     ) -> Result<(), Problem> {
-        let policies = self.policies(class);
+        let policies = told.policies.get_or_insert_with(|| self.policies(class));
         let Some(policy) = &policies.account else { return Ok(()) };
-        told.policies = Some(Arc::clone(policies));
-        let decision = self.take((policies.class, Subject::Account(account)), policy, now);
+        let decision = self.take(Subject::Account(policies.place, account), policy, now);
         policy.outcome(*told.account.insert(decision))
     }
 
-    fn take(&self, key: (Class, Subject), policy: &Policy, now: Instant) -> Decision {
+    fn take(&self, subject: Subject, policy: &Policy, now: Instant) -> Decision {
         let now = u64::try_from((now - self.begin).as_nanos()).unwrap_or(u64::MAX);
-        self.table.take(key, policy.rate, now)
+        self.table.take(subject, policy.rate, now)
     }
 }
 
 impl Policies {
-    fn new(class: Class, rates: Rates) -> Self {
+    fn new(place: usize, class: Class, rates: Rates) -> Self {
         let policy = |who, rate: Option<Rate>| {
             let rate = rate?;
             let name = format!("\"{}-{who}\"", class.0);
@@ -145,7 +143,7 @@ impl Policies {
         let told = [&address, &account].into_iter().flatten();
         let told: Vec<_> = told.filter_map(|policy| policy.alone.to_str().ok()).collect();
         let both = header(told.join(", "));
-        Self { class, address, account, both }
+        Self { place, address, account, both }
     }
 }
 

@@ -18,11 +18,15 @@ pub(super) struct Deadlines(Arc<Mutex<Option<Pin<Box<tokio::time::Sleep>>>>>);
 
 impl Timer for Deadlines {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
-        self.sleep_until(Instant::now() + duration)
+        self.sleep_until(self.now() + duration)
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
         Box::pin(Until { deadline: deadline.into(), timer: self.clone() })
+    }
+
+    fn now(&self) -> Instant {
+        tokio::time::Instant::now().into_std()
     }
 }
 
@@ -72,6 +76,8 @@ mod tests {
         assert!(tokio::time::timeout(Duration::ZERO, &mut later).await.is_err());
         assert!(tokio::time::timeout(2 * SECOND, &mut sooner).await.is_err());
         sooner.await;
+        assert_eq!(begin.elapsed().as_secs(), 9);
         later.await;
+        assert_eq!(begin.elapsed().as_secs(), 15);
     }
 }

@@ -78,7 +78,7 @@ fn ask(method: &Method, path: &str, headers: &[(&str, &str)]) -> Answer {
 }
 
 fn answer(request: Request<Body>) -> Answer {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
         let response = door().oneshot(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());

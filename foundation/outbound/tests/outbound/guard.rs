@@ -7,6 +7,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::routing::{get, post};
+use decalog_gateway::behalf;
+use decalog_gateway::trace::{TRACEPARENT, TraceContext};
 use decalog_outbound::{Client, OutboundError, Policy};
 use futures_util::{StreamExt as _, stream};
 
@@ -164,5 +166,24 @@ fn a_form_is_encoded_and_what_is_packed_stays_packed() {
             .unwrap();
         let expected = "application/x-www-form-urlencoded code=a+b%26c&redirect_uri=https%3A%2F%2Fx%2F%C3%A9";
         assert_eq!(answer.body, expected);
+    });
+}
+
+#[test]
+fn what_is_asked_on_behalf_of_a_request_belongs_to_its_trace() {
+    run(async {
+        let told = async |headers: HeaderMap| {
+            headers.get(TRACEPARENT).map_or("none", |value| value.to_str().unwrap()).to_owned()
+        };
+        let at = serve(Router::new().route("/", get(told))).await;
+        let client = client(&["127.0.0.0/8"]);
+        let ask = async || {
+            let answer = client.get(&format!("http://{at}/")).await.unwrap();
+            String::from_utf8(answer.body.to_vec()).unwrap()
+        };
+        assert_eq!(ask().await, "none");
+        let trace = TraceContext::root();
+        let soon = tokio::time::Instant::now() + std::time::Duration::from_secs(9);
+        assert_eq!(behalf::of_request(trace, soon, ask()).await, trace.to_string());
     });
 }

@@ -53,7 +53,7 @@ struct Answer {
 
 fn ask(context: Context, method: &str, path: &str) -> Answer {
     let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
         let response = door(context, true).oneshot(request).await.unwrap();
         let header =
@@ -126,7 +126,7 @@ fn the_routes_answer_as_described() {
 #[test]
 fn market_data_that_is_not_public_needs_its_scope() {
     let door = door(context(1), false);
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     for path in routes(false).table().iter().map(|declared| declared.path.replace("{symbol}", "BTC-USD")) {
         let request = Request::builder().uri(&path).body(Body::empty()).unwrap();
         let response = runtime.block_on(door.clone().oneshot(request)).unwrap();
