@@ -9,12 +9,11 @@ use decalog_log::Durability;
 use decalog_runtime::harness::{Outcome, Plan, Scenario, Step, prove};
 use decalog_runtime::sim::{self, Simulated};
 use decalog_runtime::store::{MemoryStore, Store};
-use decalog_runtime::tables::{Backing, Changes, Entries, ModelBacking, Tables, View, Visit, fill};
+use decalog_runtime::tables::{Backing, Database, ModelBacking, Tables, fill};
 use decalog_runtime::{
     DecodeError, Digest, Origin, Outbox, PartitionId, Setup, Stamp, StateMachine, System, Timestamp, Wire,
     pack, partition_id, unpack,
 };
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
 use serde::{Deserialize, Serialize};
 
 use crate::stand::{PARTITIONS, SYSTEM, Stand};
@@ -122,64 +121,9 @@ impl StateMachine for GuestBook {
     }
 }
 
-/// Tables in fjall.
-struct FjallBacking {
-    database: Database,
-    keyspace: Keyspace,
-}
-
-impl FjallBacking {
-    fn open(folder: &Path) -> FjallBacking {
-        let database = Database::builder(folder).open().unwrap();
-        let keyspace = database.keyspace("state", KeyspaceCreateOptions::default).unwrap();
-        FjallBacking { database, keyspace }
-    }
-}
-
-impl Backing for FjallBacking {
-    fn get(&self, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
-        Ok(self.keyspace.get(key).map_err(io::Error::other)?.map(|value| value.to_vec()))
-    }
-    fn scan(&self, prefix: &[u8]) -> io::Result<Entries> {
-        let entries = self.keyspace.prefix(prefix).map(|guard| guard.into_inner());
-        let entries = entries.map(|entry| entry.map(|(key, value)| (key.to_vec(), value.to_vec())));
-        entries.collect::<Result<Entries, _>>().map_err(io::Error::other)
-    }
-    fn commit(&self, changes: &Changes) -> io::Result<()> {
-        let mut batch = self.database.batch();
-        for (key, change) in changes {
-            match change {
-                Some(value) => batch.insert(&self.keyspace, &key[..], &value[..]),
-                None => batch.remove(&self.keyspace, &key[..]),
-            }
-        }
-        batch.commit().map_err(io::Error::other)
-    }
-    fn sync(&self) -> io::Result<()> {
-        self.database.persist(PersistMode::SyncAll).map_err(io::Error::other)
-    }
-    fn view(&self) -> Box<dyn View> {
-        Box::new(FjallView(self.database.snapshot(), self.keyspace.clone()))
-    }
-}
-
-struct FjallView(Snapshot, Keyspace);
-
-impl View for FjallView {
-    fn each(&self, visit: &mut Visit<'_>) -> io::Result<()> {
-        for guard in self.0.iter(&self.1) {
-            let (key, value) = guard.into_inner().map_err(io::Error::other)?;
-            visit(&key, &value)?;
-        }
-        Ok(())
-    }
-}
-
 fn start(stand: &Stand, folder: &Path) -> System<GuestBook> {
-    let folder = folder.to_owned();
-    let make = move |id: PartitionId| {
-        GuestBook::over(Arc::new(FjallBacking::open(&folder.join(format!("{:08x}", id.0)))))
-    };
+    let database = Database::open(folder, 8 << 20).unwrap();
+    let make = move |id: PartitionId| GuestBook::over(Arc::new(database.partition(id).unwrap()));
     let mut setup = Setup::new(stand.log(), Arc::new(stand.store.clone()), make);
     (setup.config, setup.clock) = (stand.config.clone(), stand.clock.clone());
     System::start(setup, SYSTEM, PARTITIONS).unwrap()

@@ -3,11 +3,18 @@
 //! The machine reads and writes through [`Tables`]; what a log batch changed becomes one atomic batch that carries the
 //! offset, and is handed to the [`Backing`] only once the log batch is on the device: so the tables are never ahead of
 //! what the log can lose, and after a crash the log is replayed from where the tables are. A bug throws away what is
-//! not handed over yet. The simulator runs the same code over [`ModelBacking`].
+//! not handed over yet. The product's backing is a [`Database`], the simulator runs the same code over [`ModelBacking`].
+
+mod fjall;
+mod model;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read, Write};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::ops::Bound;
+use std::sync::{Arc, OnceLock};
+
+pub use self::fjall::Database;
+pub use self::model::ModelBacking;
 
 use crate::codec::{put_bytes, put_u128, take_bytes, take_u128};
 use crate::ledger::Ledger;
@@ -21,12 +28,21 @@ pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> io::Result<()> + 'a;
 /// Entries in the order of their keys.
 pub type Entries = Vec<(Vec<u8>, Vec<u8>)>;
 
+/// Which of many entries come first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The smallest keys.
+    Rising,
+    /// The largest keys.
+    Falling,
+}
+
 /// Ordered keys and values that survive a restart.
 pub trait Backing: Send + Sync + 'static {
     /// The value of a key.
     fn get(&self, key: &[u8]) -> io::Result<Option<Vec<u8>>>;
-    /// The entries whose keys begin so, in order.
-    fn scan(&self, prefix: &[u8]) -> io::Result<Entries>;
+    /// The first entries in this order, at most so many, of those whose keys are at least `from` and below `to`.
+    fn range(&self, from: &[u8], to: &[u8], order: Order, most: usize) -> io::Result<Entries>;
     /// Makes all of these changes or none of them, even through a crash.
     fn commit(&self, changes: &Changes) -> io::Result<()>;
     /// When this returns, everything committed before survives a power cut.
@@ -74,6 +90,18 @@ fn machine_key(key: &[u8]) -> Vec<u8> {
     [&[MACHINE], key].concat()
 }
 
+/// The first key that is above all that begin so; nothing but bytes 255 has none, and gets itself.
+pub fn end_of(prefix: &[u8]) -> Vec<u8> {
+    let kept = prefix.iter().rposition(|byte| *byte < u8::MAX);
+    let mut end = kept.map_or(prefix, |last| &prefix[..=last]).to_vec();
+    if kept.is_some()
+        && let Some(last) = end.last_mut()
+    {
+        *last += 1;
+    }
+    end
+}
+
 fn entry_digest(key: &[u8], value: &[u8]) -> Digest {
     Digest::of(key).then(value)
 }
@@ -115,17 +143,40 @@ impl Tables {
         self.insist(found)
     }
 
-    /// The entries whose keys begin so, in order. Panics as [`Tables::get`] does.
+    /// All entries whose keys begin so, in order. Panics as [`Tables::get`] does.
     pub fn scan(&self, prefix: &[u8]) -> Entries {
         let prefix = machine_key(prefix);
-        let found = self.backing.scan(&prefix);
-        let mut merged: Changes =
-            self.insist(found).into_iter().map(|(key, value)| (key, Some(value))).collect();
-        for layer in self.sealed.iter().map(|sealed| &sealed.changes).chain([&self.open]) {
-            let changes = layer.range(prefix.clone()..).take_while(|(key, _)| key.starts_with(&prefix));
-            merged.extend(changes.map(|(key, change)| (key.clone(), change.clone())));
+        self.between(&prefix, &end_of(&prefix), Order::Rising, usize::MAX)
+    }
+
+    /// The first entries in this order, at most so many, of those whose keys are at least `from` and below `to`. Costs what
+    /// it gives, however many there are. Panics as [`Tables::get`] does.
+    pub fn range(&self, from: &[u8], to: &[u8], order: Order, most: usize) -> Entries {
+        self.between(&machine_key(from), &machine_key(to), order, most)
+    }
+
+    fn between(&self, from: &[u8], to: &[u8], order: Order, most: usize) -> Entries {
+        if from >= to {
+            return Entries::new();
         }
-        merged.into_iter().filter_map(|(key, value)| Some((key[1..].to_vec(), value?))).collect()
+        let mut changed = BTreeMap::new();
+        for layer in self.sealed.iter().map(|sealed| &sealed.changes).chain([&self.open]) {
+            changed.extend(layer.range::<[u8], _>((Bound::Included(from), Bound::Excluded(to))));
+        }
+        // Each change may hide one entry of the backing.
+        let found = self.backing.range(from, to, order, most.saturating_add(changed.len()));
+        let kept = self.insist(found).into_iter().filter(|(key, _)| !changed.contains_key(key));
+        let mut entries: Entries = kept.collect();
+        let new = changed.iter().filter_map(|(key, change)| Some(((*key).clone(), change.as_ref()?.clone())));
+        if !changed.is_empty() {
+            entries.extend(new);
+            entries.sort_unstable_by(|(one, _), (other, _)| match order {
+                Order::Rising => one.cmp(other),
+                Order::Falling => other.cmp(one),
+            });
+        }
+        entries.truncate(most);
+        entries.into_iter().map(|(key, value)| (key[1..].to_vec(), value)).collect()
     }
 
     /// Sets a key's value. Panics as [`Tables::get`] does.
@@ -210,7 +261,7 @@ impl Tables {
         if let Some(post) = self.backing.get(POST)? {
             ledger.post = crate::delivery::Post::restore(&mut &post[..])?;
         }
-        for (key, entry) in self.backing.scan(REPLY)? {
+        for (key, entry) in self.backing.range(REPLY, &end_of(REPLY), Order::Rising, usize::MAX)? {
             if ledger.dedupe.numbers().is_empty() {
                 let number = key[REPLY.len()..].try_into().map_err(io::Error::other)?;
                 ledger.dedupe.start_at(u64::from_be_bytes(number));
@@ -224,8 +275,8 @@ impl Tables {
     /// Writes the machine's entries as they are now: what [`crate::StateMachine::snapshot`] of a table-backed machine
     /// does in the harness. The product scans a [`View`] instead.
     pub fn snapshot(&self, out: &mut dyn Write) -> io::Result<()> {
-        let mut merged: Changes =
-            self.backing.scan(&[MACHINE])?.into_iter().map(|(key, value)| (key, Some(value))).collect();
+        let found = self.backing.range(&[MACHINE], &end_of(&[MACHINE]), Order::Rising, usize::MAX)?;
+        let mut merged: Changes = found.into_iter().map(|(key, value)| (key, Some(value))).collect();
         for layer in self.sealed.iter().map(|sealed| &sealed.changes).chain([&self.open]) {
             let machines = layer.iter().filter(|(key, _)| key[0] == MACHINE);
             merged.extend(machines.map(|(key, change)| (key.clone(), change.clone())));
@@ -283,72 +334,96 @@ pub fn fill(backing: &dyn Backing, from: &mut dyn Read) -> io::Result<()> {
     backing.sync()
 }
 
-/// Tables in memory that know what a power cut would leave: for tests and the simulator. Clones share them.
-#[derive(Clone, Debug, Default)]
-pub struct ModelBacking {
-    model: Arc<Mutex<Model>>,
-}
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
 
-#[derive(Debug, Default)]
-struct Model {
-    seen: BTreeMap<Vec<u8>, Vec<u8>>,
-    synced: BTreeMap<Vec<u8>, Vec<u8>>,
-}
+    use super::*;
 
-impl ModelBacking {
-    /// Empty tables.
-    pub fn new() -> ModelBacking {
-        ModelBacking::default()
+    #[derive(Clone, Debug)]
+    enum Step {
+        Put(Vec<u8>, u8),
+        Remove(Vec<u8>),
+        /// A log batch ends; so many before it have reached the device.
+        Seal,
+        Persist,
+        Range(Vec<u8>, Vec<u8>, bool, usize),
     }
 
-    fn model(&self) -> MutexGuard<'_, Model> {
-        self.model.lock().unwrap_or_else(PoisonError::into_inner)
+    fn key() -> impl Strategy<Value = Vec<u8>> {
+        prop::collection::vec(prop_oneof![Just(0), Just(1), Just(254), Just(255)], 0..4)
     }
 
-    /// Cuts the power: what was not synced is gone.
-    pub fn crash(&self) {
-        let mut model = self.model();
-        model.seen = model.synced.clone();
-    }
-}
-
-impl Backing for ModelBacking {
-    fn get(&self, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
-        Ok(self.model().seen.get(key).cloned())
-    }
-
-    fn scan(&self, prefix: &[u8]) -> io::Result<Entries> {
-        let model = self.model();
-        let entries = model.seen.range(prefix.to_vec()..).take_while(|(key, _)| key.starts_with(prefix));
-        Ok(entries.map(|(key, value)| (key.clone(), value.clone())).collect())
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            4 => (key(), any::<u8>()).prop_map(|(key, value)| Step::Put(key, value)),
+            2 => key().prop_map(Step::Remove),
+            1 => Just(Step::Seal),
+            1 => Just(Step::Persist),
+            3 => (key(), key(), any::<bool>(), 0_usize..6)
+                .prop_map(|(from, to, falling, most)| Step::Range(from, to, falling, most)),
+        ]
     }
 
-    fn commit(&self, changes: &Changes) -> io::Result<()> {
-        let mut model = self.model();
-        for (key, change) in changes {
-            match change {
-                Some(value) => drop(model.seen.insert(key.clone(), value.clone())),
-                None => drop(model.seen.remove(key)),
+    fn holds(backing: Arc<dyn Backing>, steps: &[Step]) -> Result<(), TestCaseError> {
+        let (mut tables, mut obvious) = (Tables::new(backing), BTreeMap::new());
+        let mut ledger = Ledger::new(4);
+        for step in steps {
+            match step {
+                Step::Put(key, value) => {
+                    tables.put(key, &[*value]);
+                    obvious.insert(key.clone(), vec![*value]);
+                }
+                Step::Remove(key) => {
+                    tables.remove(key);
+                    obvious.remove(key);
+                }
+                Step::Seal => {
+                    ledger.applied += 1;
+                    tables.seal(&ledger);
+                }
+                Step::Persist => tables.persist(ledger.applied.saturating_sub(1)).unwrap(),
+                Step::Range(from, to, falling, most) => {
+                    let order = if *falling { Order::Falling } else { Order::Rising };
+                    let within = obvious.iter().filter(|(key, _)| *key >= from && *key < to);
+                    let mut expected: Entries =
+                        within.map(|(key, value)| (key.clone(), value.clone())).collect();
+                    if *falling {
+                        expected.reverse();
+                    }
+                    expected.truncate(*most);
+                    prop_assert_eq!(tables.range(from, to, order, *most), expected);
+                    let begins = obvious.iter().filter(|(key, _)| key.starts_with(from)).count();
+                    prop_assert_eq!(tables.scan(from).len(), begins);
+                }
             }
         }
         Ok(())
     }
 
-    fn sync(&self) -> io::Result<()> {
-        let mut model = self.model();
-        model.synced = model.seen.clone();
-        Ok(())
+    proptest! {
+        #[test]
+        fn a_range_is_what_a_map_gives_wherever_its_entries_are(steps in prop::collection::vec(step(), 1..80)) {
+            holds(Arc::new(ModelBacking::new()), &steps)?;
+        }
     }
 
-    fn view(&self) -> Box<dyn View> {
-        Box::new(Picture(self.model().seen.clone()))
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+        #[test]
+        fn tables_on_disk_give_the_same(steps in prop::collection::vec(step(), 1..80)) {
+            let folder = tempfile::tempdir().unwrap();
+            let database = Database::open(folder.path(), 1 << 20).unwrap();
+            holds(Arc::new(database.partition(crate::PartitionId(7)).unwrap()), &steps)?;
+        }
     }
-}
 
-struct Picture(BTreeMap<Vec<u8>, Vec<u8>>);
-
-impl View for Picture {
-    fn each(&self, visit: &mut Visit<'_>) -> io::Result<()> {
-        self.0.iter().try_for_each(|(key, value)| visit(key, value))
+    #[test]
+    fn the_end_of_a_prefix_is_above_all_that_begin_so() {
+        for (prefix, end) in
+            [(&[1_u8][..], &[2_u8][..]), (&[1, 255], &[2]), (&[1, 2, 255, 255], &[1, 3]), (&[255], &[255])]
+        {
+            assert_eq!(end_of(prefix), end);
+        }
     }
 }
