@@ -16,7 +16,7 @@ from clients.browser import Browser
 from clients.certificates import Authority
 from clients.quickfix_client import QuickFixClient
 from clients.raw import Connection, Disconnected, Message, encode, utc_timestamp
-from decalog_server import PASSWORD, Instrument, Server, Session, Unit, free_port, trading_unit
+from decalog_server import PASSWORD, PASSWORD_HASH, Instrument, Server, Session, Unit, free_port, trading_unit
 from fix_orders import BUY, NEW, check_report, new_id, new_order
 
 DOOR = [Unit(0, [Instrument("AAA")], [Session("CAROL", "ACC-CAROL", "carol"), Session("DAVE", "ACC-DAVE", "dave")])]
@@ -253,6 +253,23 @@ def test_a_revoked_logon_is_logged_out_of_fix_within_a_second(fix):
 def carol_id(admin: Account) -> str:
     accounts = admin.call("GET", "/v1/admin/accounts").json()["accounts"]
     return next(entry["id"] for entry in accounts if entry["name"] == "carol")
+
+
+def test_an_erased_account_is_logged_out_of_fix_and_stays_out(make_server):
+    server = make_server([Unit(0, [Instrument("AAA")], [Session("ERIN", "ACC-ERIN", "erin")])], start=False)
+    declared = f'[[identity.accounts]]\nname = "erin"\npassword_hash = "{PASSWORD_HASH}"\n'
+    config = server.config.read_text()
+    assert declared in config, "an account of the configuration could not be erased"
+    server.config.write_text(config.replace(declared, ""))
+    admin = Account.admin(server.start())
+    erin = admin.open("erin", PASSWORD)
+    connection = log_on(server, "ERIN", "erin", PASSWORD)
+    connection.place()
+    assert admin.call("DELETE", f"/v1/admin/accounts/{erin}").status_code == 204
+    connection.expect("5", timeout=5)
+    assert is_turned_away(server, "ERIN", "erin", PASSWORD)
+    server.restart()
+    assert is_turned_away(server, "ERIN", "erin", PASSWORD)
 
 
 def test_wrong_fix_passwords_lock_the_account_everywhere(make_server):
