@@ -5,7 +5,7 @@
 //! retry ─▶ hedge ─▶ bulkhead ─▶ breaker ─▶ time-out ─▶ the attempt
 //! ```
 //!
-//! Each looks at the caller's deadline ([`decalog_gateway::deadline`]) before it waits, so nothing here outlives the
+//! Each looks at the caller's deadline ([`decalog_gateway::behalf::deadline`]) before it waits, so nothing here outlives the
 //! caller. Retries and hedges draw on one budget. Time is tokio's, which tests can stop.
 
 mod breaker;
