@@ -107,8 +107,8 @@ impl Front {
     }
 }
 
-/// Answers requests. What a connection knows of its client it puts into the request's extensions: [`Client`], and
-/// [`ClientCertificate`](crate::gate::ClientCertificate).
+/// Answers requests. What a connection knows of its client it puts into the request's extensions:
+/// [`Client`](crate::client::Client), and [`ClientCertificate`](crate::gate::ClientCertificate).
 #[derive(Clone)]
 pub struct Door(Arc<Inner>);
 
