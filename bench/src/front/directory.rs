@@ -8,7 +8,6 @@ use anyhow::Context as _;
 use decalog_gateway::access::Authenticator;
 use decalog_gateway::front::{Front, Settings as FrontSettings};
 use decalog_gateway::gate::Gate;
-use decalog_identity::api::provider::{Fetch, Fetching};
 use decalog_identity::api::service::{ADMIN, First, Identity, Plan as Start, SELF, Settings};
 use decalog_identity::api::{oauth, rest};
 use decalog_identity::value::SECOND;
@@ -90,7 +89,7 @@ fn start(directory: &Path, server: SocketAddr) -> anyhow::Result<Start> {
         meter: Arc::new(()),
         clock: Arc::new(SystemClock),
         fatal: Arc::new(|fatal| eprintln!("{fatal}")),
-        fetch: Arc::new(NoProvider),
+        fetch: Arc::new(()),
         settings: Settings {
             audience: issuer.clone(),
             issuer,
@@ -108,22 +107,4 @@ fn start(directory: &Path, server: SocketAddr) -> anyhow::Result<Start> {
             providers: Vec::new(),
         },
     })
-}
-
-/// There is no outside provider to ask.
-struct NoProvider;
-
-impl Fetch for NoProvider {
-    fn get<'a>(&'a self, url: &'a str, _: Option<&'a str>) -> Fetching<'a> {
-        Box::pin(async move { Err(format!("{url} is not asked")) })
-    }
-
-    fn post_form<'a>(
-        &'a self,
-        url: &'a str,
-        _: &'a [(&'a str, &'a str)],
-        _: Option<&'a str>,
-    ) -> Fetching<'a> {
-        Box::pin(async move { Err(format!("{url} is not asked")) })
-    }
 }

@@ -24,6 +24,7 @@ impl Authenticator for Names {
             Credential::Bearer("expired") => return Err(Denied::Expired),
             Credential::Bearer("revoked") => return Err(Denied::Revoked),
             Credential::Bearer("unavailable") => return Err(Denied::Unavailable),
+            Credential::Bearer("panics") => panic!("on purpose"),
             Credential::Bearer("none") => Scopes::none(),
             Credential::Bearer(list) | Credential::ApiKey(list) if list.starts_with("ledger:") => {
                 Scopes::parse(list).unwrap()
@@ -176,4 +177,23 @@ fn what_was_not_declared_is_a_problem() {
     for method in ["GET", "HEAD", "POST", "DELETE"] {
         assert!(allowed.contains(method), "{allowed}");
     }
+}
+
+#[test]
+fn a_gate_that_panics_lets_nobody_in_and_answers() {
+    let answer = ask(&Method::GET, "/things/1", &[("authorization", "Bearer panics")]);
+    assert_eq!((answer.status.as_u16(), answer.problem()), (500, "internal"));
+}
+
+#[test]
+fn no_route_hides_another() {
+    let opens = |method: Method, path: &'static str| {
+        let more = Routes::new().route(method, path, Access::Public, whoami);
+        let front = Front::new(Gate::closed(), Settings::default()).with(routes());
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| front.with(more))).is_ok()
+    };
+    assert!(opens(Method::PUT, "/things/{id}"));
+    assert!(opens(Method::GET, "/things/own"));
+    assert!(!opens(Method::GET, "/things/{id}"), "declared twice");
+    assert!(!opens(Method::PUT, "/things/{name}"), "one path, two templates");
 }

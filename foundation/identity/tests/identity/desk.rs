@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use decalog_gateway::access::Authenticator;
 use decalog_gateway::front::{Door, Front};
 use decalog_gateway::gate::Gate;
-use decalog_identity::api::provider::{Fetch, Fetching, Provider};
+use decalog_identity::api::provider::{Fetch, Provider};
 use decalog_identity::api::service::{First, Identity, Plan, Settings};
 use decalog_identity::api::{oauth, rest};
 use decalog_identity::value::SECOND;
@@ -24,24 +24,6 @@ use tower::ServiceExt;
 use crate::life::set;
 
 pub(crate) const ISSUER: &str = "http://id.example";
-
-/// Nothing outside can be asked.
-struct NoNetwork;
-
-impl Fetch for NoNetwork {
-    fn get<'a>(&'a self, url: &'a str, _: Option<&'a str>) -> Fetching<'a> {
-        Box::pin(async move { Err(format!("nobody asks {url}")) })
-    }
-
-    fn post_form<'a>(
-        &'a self,
-        url: &'a str,
-        _: &'a [(&'a str, &'a str)],
-        _: Option<&'a str>,
-    ) -> Fetching<'a> {
-        self.get(url, None)
-    }
-}
 
 /// What outlives a restart.
 pub(crate) struct Place {
@@ -127,7 +109,7 @@ impl Place {
         Place {
             issuer,
             providers: Vec::new(),
-            fetch: Arc::new(NoNetwork),
+            fetch: Arc::new(()),
             disk: SimDisk::new(),
             store: MemoryStore::new(),
             clock: Arc::new(SimClock::new(Timestamp(1_700_000_000 * SECOND))),
