@@ -60,6 +60,7 @@ mod hub;
 mod inlet;
 pub mod inspect;
 mod journal;
+mod kinds;
 mod ledger;
 mod lookout;
 pub mod machine;

@@ -1,0 +1,80 @@
+//! Everything that a partition tells others: what timelines in memory and open streams are fed with.
+
+use crate::value::{AccountId, Entry, ItemId, NotificationKind, PostId, PostRef};
+
+decalog_runtime::payloads! {
+    /// A slice of a post's fan-out has arrived, for the followers of its author that are of this partition.
+    Arrived {
+        /// The post.
+        entry: Entry,
+    }
+    /// A post was written: for the author's own timeline and for public streams.
+    Written {
+        /// The post.
+        entry: Entry,
+    }
+    /// A post was changed.
+    Changed {
+        /// Which.
+        post: PostRef,
+        /// In this partition it was written, else only delivered.
+        own: bool,
+    }
+    /// A post is gone.
+    Gone {
+        /// Which.
+        post: PostRef,
+        /// In this partition it was written, else only delivered.
+        own: bool,
+    }
+    /// Whom somebody follows, mutes or blocks, and which tags and lists they have, changed: what is kept of their timeline is
+    /// made anew.
+    HomeChanged {
+        /// Whose.
+        account: AccountId,
+    }
+    /// Somebody is told something.
+    Notified {
+        /// Who.
+        account: AccountId,
+        /// The notification.
+        notification: ItemId,
+        /// What it tells.
+        kind: NotificationKind,
+    }
+    /// Somebody's conversation goes on.
+    Conversed {
+        /// Whose.
+        account: AccountId,
+        /// The post that it began with.
+        conversation: PostId,
+    }
+    /// Somebody's filters changed.
+    FiltersChanged {
+        /// Whose.
+        account: AccountId,
+    }
+}
+
+decalog_runtime::kinds! {
+    /// What is told. The numbers are released and never used again.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    Event {
+        /// A slice of a post's fan-out has arrived.
+        1 "arrived" Arrived,
+        /// A post was written.
+        2 "written" Written,
+        /// A post was changed.
+        3 "changed" Changed,
+        /// A post is gone.
+        4 "gone" Gone,
+        /// Whom somebody follows changed.
+        5 "home-changed" HomeChanged,
+        /// Somebody is told something.
+        6 "notified" Notified,
+        /// Somebody's conversation goes on.
+        7 "conversed" Conversed,
+        /// Somebody's filters changed.
+        8 "filters-changed" FiltersChanged,
+    }
+}

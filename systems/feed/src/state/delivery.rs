@@ -1,0 +1,88 @@
+//! Fan-out: a post goes to each partition that has followers of its author, as one slice; who they are is known there.
+
+use std::collections::BTreeSet;
+
+use decalog_runtime::bucket::partition_of;
+
+use super::Turn;
+use super::follow::step;
+use super::post::Post;
+use super::rows::{Rows, family, key, last_number};
+use crate::command::Reply;
+use crate::command::message::{Delivered, Retracted};
+use crate::event::{Arrived, Changed, Gone};
+use crate::value::{AccountId, Entry, NotificationKind, PostRef, Visibility};
+
+fn audience_key(account: AccountId, bucket: u16) -> Vec<u8> {
+    key(family::AUDIENCE, [account.0, bucket.into()])
+}
+
+impl Rows {
+    /// A follower more or less in this bucket.
+    pub(super) fn change_audience(&mut self, account: AccountId, bucket: u16, on: bool) {
+        let key = audience_key(account, bucket);
+        match step(self.get(&key).unwrap_or(0), on) {
+            0 => self.remove(&key),
+            count => self.put(&key, &count),
+        }
+    }
+
+    /// The buckets that have followers.
+    fn audience(&self, account: AccountId) -> Vec<u16> {
+        let rows = self.tables.scan(&key(family::AUDIENCE, [account.0]));
+        rows.iter().filter_map(|(key, _)| u16::try_from(last_number(key)).ok()).collect()
+    }
+}
+
+impl Turn<'_> {
+    /// One bucket of each partition that has followers.
+    fn targets(&self, author: AccountId) -> Vec<(usize, u16)> {
+        let mut seen = BTreeSet::new();
+        let buckets = self.rows.audience(author).into_iter();
+        let each = buckets.map(|bucket| (partition_of(bucket, self.place.partitions), bucket));
+        each.filter(|(partition, _)| seen.insert(*partition)).collect()
+    }
+
+    /// Sends a slice to each of them.
+    pub(super) fn deliver(&mut self, entry: Entry) {
+        if entry.visibility == Visibility::Direct {
+            return;
+        }
+        for (partition, bucket) in self.targets(entry.author) {
+            self.tell_partition(partition, bucket, Delivered { entry: entry.clone() });
+        }
+    }
+
+    /// Tells whoever had a post delivered that it is gone, or has changed.
+    pub(super) fn retract(&mut self, post: &Post, edited: bool) {
+        if post.visibility == Visibility::Direct {
+            return;
+        }
+        let post = post.reference();
+        for (partition, bucket) in self.targets(post.author) {
+            self.tell_partition(partition, bucket, Retracted { post, edited });
+        }
+    }
+
+    pub(super) fn delivered(&mut self, it: Delivered) -> Reply {
+        let Delivered { entry } = it;
+        let PostRef { post, author } = PostRef { post: entry.post, author: entry.author };
+        if entry.reblog_of.is_none() {
+            for follower in self.rows.bells(author) {
+                self.notify(follower, NotificationKind::Status, author, Some(PostRef { post, author }));
+            }
+        }
+        self.out.emit(Arrived { entry }.into());
+        Reply::Done
+    }
+
+    pub(super) fn retracted(&mut self, it: Retracted) -> Reply {
+        let Retracted { post, edited } = it;
+        if edited {
+            self.out.emit(Changed { post, own: false }.into());
+        } else {
+            self.out.emit(Gone { post, own: false }.into());
+        }
+        Reply::Done
+    }
+}

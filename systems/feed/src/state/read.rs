@@ -1,0 +1,196 @@
+//! What can be read of a partition: for the API, whose every question is one closure on the apply thread.
+
+use super::listing::Listing;
+use super::rows::{Window, family, key};
+use super::{
+    Account, Conversation, FeaturedTag, Feed, Filter, List, Markers, MediaRow, Notification, Post, Relation,
+    Revision, Scheduled, TagRow,
+};
+use crate::value::{AccountId, Entry, ItemId, PostId};
+
+/// A post as somebody sees it, as far as its author's partition knows.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The post.
+    pub post: Post,
+    /// Who wrote it.
+    pub author: Account,
+    /// The viewer likes it.
+    pub favourited: bool,
+    /// The author shows it first.
+    pub pinned: bool,
+    /// What the viewer chose in its poll.
+    pub votes: Option<Vec<u32>>,
+}
+
+/// What a viewer's own partition knows of a post.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Viewer {
+    /// The viewer's reblog of it.
+    pub reblog: Option<PostId>,
+    /// The viewer keeps it.
+    pub bookmarked: bool,
+    /// The viewer hears no more of its thread.
+    pub muted: bool,
+}
+
+impl Feed {
+    /// An account of this partition.
+    pub fn account(&self, account: AccountId) -> Option<Account> {
+        self.rows.account(account)
+    }
+
+    /// The account of a name.
+    pub fn account_named(&self, name: &str) -> Option<Account> {
+        self.rows.account_named(name).and_then(|id| self.rows.account(id))
+    }
+
+    /// The first accounts whose names begin so.
+    pub fn accounts_from(&self, name: &str, most: usize) -> Vec<Account> {
+        self.rows.accounts_from(name, most).into_iter().filter_map(|id| self.rows.account(id)).collect()
+    }
+
+    /// How an account of this partition stands to another.
+    pub fn relation(&self, account: AccountId, other: AccountId) -> Relation {
+        self.rows.relation(account, other)
+    }
+
+    /// A post of this partition, whoever may see it.
+    pub fn post(&self, post: PostId) -> Option<Post> {
+        self.rows.post(post)
+    }
+
+    /// A post as somebody sees it, if its author lets them.
+    pub fn show(&self, post: PostId, viewer: Option<AccountId>) -> Option<Shown> {
+        let post = self.rows.post(post).filter(|post| self.rows.may_see(post, viewer))?;
+        let author = self.rows.account(post.author)?;
+        let votes =
+            viewer.filter(|_| post.poll.is_some()).and_then(|viewer| self.rows.votes(post.id, viewer));
+        let favourited = viewer
+            .is_some_and(|viewer| self.rows.place(Listing::FavouritedBy, post.id.0, viewer.0).is_some());
+        let pinned =
+            viewer == Some(post.author) && self.rows.place(Listing::Pins, post.author.0, post.id.0).is_some();
+        Some(Shown { post, author, favourited, pinned, votes })
+    }
+
+    /// What an account of this partition has done with a post anywhere.
+    pub fn viewer(&self, viewer: AccountId, post: PostId, conversation: PostId) -> Viewer {
+        let place = |listing, subject| self.rows.place(listing, viewer.0, subject);
+        Viewer {
+            reblog: place(Listing::Reblogs, post.0).map(PostId),
+            bookmarked: place(Listing::Bookmarks, post.0).is_some(),
+            muted: place(Listing::MutedThreads, conversation.0).is_some(),
+        }
+    }
+
+    /// Places and subjects of a listing.
+    pub fn listing(&self, listing: Listing, owner: u64, window: Window) -> Vec<(u64, u64)> {
+        self.rows.listing(listing, owner, window)
+    }
+
+    /// Where a subject stands in a listing.
+    pub fn place(&self, listing: Listing, owner: u64, subject: u64) -> Option<u64> {
+        self.rows.place(listing, owner, subject)
+    }
+
+    /// What an account wrote and reblogged.
+    pub fn written(&self, account: AccountId, window: Window) -> Vec<Entry> {
+        let rows = self.rows.page(&key(family::WRITTEN, [account.0]), window);
+        rows.into_iter().map(|(_, entry)| entry).collect()
+    }
+
+    /// What is public.
+    pub fn public(&self, window: Window) -> Vec<Entry> {
+        self.rows.page(&[family::PUBLIC], window).into_iter().map(|(_, entry)| entry).collect()
+    }
+
+    /// What is public and has a tag.
+    pub fn tagged(&self, tag: &str, window: Window) -> Vec<Entry> {
+        self.rows.tagged(tag, window).into_iter().map(|(_, entry)| entry).collect()
+    }
+
+    /// An account's public posts with a tag.
+    pub fn own_tagged(&self, account: AccountId, tag: &str, window: Window) -> Vec<PostId> {
+        self.rows.own_tagged(account, tag, window).into_iter().map(PostId).collect()
+    }
+
+    /// A tag that was used here.
+    pub fn tag(&self, tag: &str) -> Option<TagRow> {
+        self.rows.tag(tag)
+    }
+
+    /// The first tags that begin so.
+    pub fn tags_from(&self, start: &str, most: usize) -> Vec<(String, TagRow)> {
+        self.rows.tags_from(start, most)
+    }
+
+    /// The tags that an account follows, each with its place.
+    pub fn followed_tags(&self, account: AccountId) -> Vec<(u64, String)> {
+        self.rows.followed_tags(account)
+    }
+
+    /// Whether an account follows a tag.
+    pub fn follows_tag(&self, account: AccountId, tag: &str) -> bool {
+        self.rows.follows_tag(account, tag)
+    }
+
+    /// The tags on a profile.
+    pub fn featured_tags(&self, account: AccountId) -> Vec<FeaturedTag> {
+        self.rows.featured_tags(account)
+    }
+
+    /// What a post was before it was changed, the oldest first.
+    pub fn revisions(&self, post: PostId) -> Vec<Revision> {
+        self.rows.all(&key(family::REVISION, [post.0])).into_iter().map(|(_, row)| row).collect()
+    }
+
+    /// An account's lists.
+    pub fn lists(&self, account: AccountId) -> Vec<List> {
+        self.rows.lists(account)
+    }
+
+    /// One of them.
+    pub fn list(&self, account: AccountId, list: ItemId) -> Option<List> {
+        self.rows.list(account, list)
+    }
+
+    /// Who is in a list.
+    pub fn members(&self, list: ItemId) -> Vec<AccountId> {
+        self.rows.members(list)
+    }
+
+    /// An account's filters.
+    pub fn filters(&self, account: AccountId) -> Vec<Filter> {
+        self.rows.filters(account)
+    }
+
+    /// How far an account's timelines were read.
+    pub fn markers(&self, account: AccountId) -> Markers {
+        self.rows.markers(account)
+    }
+
+    /// What an account was told.
+    pub fn notifications(&self, account: AccountId, window: Window) -> Vec<(u64, Notification)> {
+        self.rows.notifications(account, window)
+    }
+
+    /// An account's conversations, each with the post it began with.
+    pub fn conversations(&self, account: AccountId) -> Vec<(PostId, Conversation)> {
+        self.rows.conversations(account)
+    }
+
+    /// An attachment of an account.
+    pub fn media(&self, account: AccountId, media: ItemId) -> Option<MediaRow> {
+        self.rows.media(account, media)
+    }
+
+    /// An account's posts for later.
+    pub fn all_scheduled(&self, account: AccountId) -> Vec<Scheduled> {
+        self.rows.all_scheduled(account)
+    }
+
+    /// One of them.
+    pub fn scheduled(&self, account: AccountId, id: ItemId) -> Option<Scheduled> {
+        self.rows.scheduled(account, id)
+    }
+}

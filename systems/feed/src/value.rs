@@ -1,0 +1,282 @@
+//! The small values of which commands, events and rows are made.
+
+use decalog_runtime::bucket::Id;
+use serde::{Deserialize, Serialize};
+
+/// Nanoseconds in a second.
+pub const SECOND: i64 = 1_000_000_000;
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident)*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+            #[serde(transparent)]
+            pub struct $name(pub u64);
+
+            impl $name {
+                /// The bucket it belongs to: whoever holds this bucket holds what it names.
+                pub fn bucket(self) -> u16 {
+                    Id(self.0).bucket()
+                }
+
+                /// Reads the decimal text that the API shows. `None` for what can be no id.
+                pub fn parse(text: &str) -> Option<Self> {
+                    let digits = (1..=19).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+                    digits.then(|| text.parse::<u64>().ok()).flatten().filter(|id| id >> 63 == 0).map(Self)
+                }
+            }
+
+            impl std::fmt::Display for $name {
+                fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    self.0.fmt(f)
+                }
+            }
+        )*
+    };
+}
+
+ids! {
+    /// An account: the id that identity gave it, which carries the bucket of its name.
+    AccountId
+    /// A post, or the wrapper that a reblog is. It carries its author's bucket, and sorts by time.
+    PostId
+    /// Something that belongs to one account and is no post: a list, a filter, a notification, a row of a listing.
+    ItemId
+}
+
+/// Who may see a post.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Visibility {
+    /// Everybody, in every listing.
+    #[default]
+    Public,
+    /// Everybody, but in no public listing.
+    Unlisted,
+    /// Followers and who is mentioned.
+    Private,
+    /// Who is mentioned.
+    Direct,
+}
+
+impl Visibility {
+    /// The name that the API uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Visibility::Public => "public",
+            Visibility::Unlisted => "unlisted",
+            Visibility::Private => "private",
+            Visibility::Direct => "direct",
+        }
+    }
+
+    /// Reads that name.
+    pub fn parse(name: &str) -> Option<Visibility> {
+        [Visibility::Public, Visibility::Unlisted, Visibility::Private, Visibility::Direct]
+            .into_iter()
+            .find(|visibility| visibility.name() == name)
+    }
+
+    /// Whether somebody who is not signed in may see it.
+    pub fn is_open(self) -> bool {
+        matches!(self, Visibility::Public | Visibility::Unlisted)
+    }
+}
+
+/// A post and its author.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PostRef {
+    /// The post.
+    pub post: PostId,
+    /// Who wrote it.
+    pub author: AccountId,
+}
+
+/// What listings need to know of a post: the row of every index of posts, and what is delivered to followers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The post.
+    #[serde(rename = "p")]
+    pub post: PostId,
+    /// Who wrote it, or reblogged.
+    #[serde(rename = "a")]
+    pub author: AccountId,
+    /// Who may see it.
+    #[serde(rename = "v")]
+    pub visibility: Visibility,
+    /// Whom it answers.
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<AccountId>,
+    /// What it reblogs.
+    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+    pub reblog_of: Option<PostRef>,
+    /// The language it is said to be in.
+    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// Its tags, normalised.
+    #[serde(rename = "t", default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Whether there is something to look at or listen to.
+    #[serde(rename = "m", default, skip_serializing_if = "std::ops::Not::not")]
+    pub media: bool,
+}
+
+/// Somebody whom a post names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mention {
+    /// Who.
+    pub account: AccountId,
+    /// Their name then.
+    pub name: String,
+}
+
+/// The program that a post came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Application {
+    /// Its name.
+    pub name: String,
+    /// Its page.
+    pub website: Option<String>,
+}
+
+/// A name and a value on a profile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Field {
+    /// At most 255 characters.
+    pub name: String,
+    /// At most 255 characters.
+    pub value: String,
+}
+
+/// What an attachment is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MediaKind {
+    /// A still picture.
+    Image,
+    /// A looping film without sound.
+    Gifv,
+    /// A film.
+    Video,
+    /// Sound.
+    Audio,
+}
+
+/// A file of an attachment, in the blob store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct File {
+    /// The SHA-256 of its bytes in hexadecimal: its name in the store.
+    pub blob: String,
+    /// What it is (`image/png`).
+    pub mime: String,
+    /// How its address ends (`png`).
+    pub extension: String,
+}
+
+/// An attachment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Media {
+    /// Its id.
+    pub id: ItemId,
+    /// What it is.
+    pub kind: MediaKind,
+    /// The file.
+    pub original: File,
+    /// A smaller picture of it.
+    pub small: Option<File>,
+    /// Sizes, lengths and the focal point, as JSON text in the API's form.
+    pub meta: String,
+    /// What it shows, for who cannot see it.
+    pub description: Option<String>,
+    /// A blur of it (blurha.sh).
+    pub blurhash: Option<String>,
+}
+
+/// A question with answers to choose from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Poll {
+    /// The answers, each with its votes.
+    pub options: Vec<PollOption>,
+    /// More than one may be chosen.
+    pub multiple: bool,
+    /// Votes are shown only once it has ended.
+    pub hide_totals: bool,
+    /// When it ends, in nanoseconds since 1970.
+    pub expires: i64,
+    /// Who has voted.
+    pub voters: u64,
+}
+
+/// One answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PollOption {
+    /// Its words.
+    pub title: String,
+    /// How often it was chosen.
+    pub votes: u64,
+}
+
+/// What a notification tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotificationKind {
+    /// Somebody named you.
+    Mention,
+    /// Somebody whose bell you rang posted.
+    Status,
+    /// Somebody reblogged a post of yours.
+    Reblog,
+    /// Somebody follows you.
+    Follow,
+    /// Somebody asks to follow you.
+    FollowRequest,
+    /// Somebody likes a post of yours.
+    Favourite,
+    /// A poll that you made or voted in has ended.
+    Poll,
+    /// A post that you reblogged was edited.
+    Update,
+    /// A moderator: somebody signed up.
+    #[serde(rename = "admin.sign_up")]
+    AdminSignUp,
+    /// A moderator: somebody reported.
+    #[serde(rename = "admin.report")]
+    AdminReport,
+    /// Somebody quoted a post of yours.
+    Quote,
+}
+
+impl NotificationKind {
+    /// All of them.
+    pub const ALL: [NotificationKind; 11] = [
+        NotificationKind::Mention,
+        NotificationKind::Status,
+        NotificationKind::Reblog,
+        NotificationKind::Follow,
+        NotificationKind::FollowRequest,
+        NotificationKind::Favourite,
+        NotificationKind::Poll,
+        NotificationKind::Update,
+        NotificationKind::AdminSignUp,
+        NotificationKind::AdminReport,
+        NotificationKind::Quote,
+    ];
+
+    /// The name that the API uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            NotificationKind::Mention => "mention",
+            NotificationKind::Status => "status",
+            NotificationKind::Reblog => "reblog",
+            NotificationKind::Follow => "follow",
+            NotificationKind::FollowRequest => "follow_request",
+            NotificationKind::Favourite => "favourite",
+            NotificationKind::Poll => "poll",
+            NotificationKind::Update => "update",
+            NotificationKind::AdminSignUp => "admin.sign_up",
+            NotificationKind::AdminReport => "admin.report",
+            NotificationKind::Quote => "quote",
+        }
+    }
+}
