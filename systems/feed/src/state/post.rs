@@ -97,7 +97,8 @@ impl Post {
         PostRef { post: self.id, author: self.author }
     }
 
-    fn revision(&self) -> Revision {
+    /// What it is now, as it is kept when it is changed.
+    pub fn revision(&self) -> Revision {
         Revision {
             at: self.edited.unwrap_or(self.created),
             text: self.text.clone(),

@@ -1,0 +1,409 @@
+//! Accounts: whose they are, what they wrote, and who follows whom.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::entity::account::relationship_json;
+use super::entity::status::Place;
+use super::error::Error;
+use super::page::{Answer, Page, ends};
+use super::params::Params;
+use super::service::{Me, Service, Shared};
+use crate::command::UpdateProfile;
+use crate::engine::text;
+use crate::state::{Account, Feed, Listing, Window};
+use crate::value::{AccountId, Entry, Field, PostId, Visibility};
+
+/// The longest texts of a profile, in characters.
+const DISPLAY_NAME: usize = 30;
+const NOTE: usize = 500;
+const FIELD: usize = 255;
+const FIELDS: usize = 4;
+
+/// Reads the id of a path.
+pub(crate) fn account_id(text: &str) -> Result<AccountId, Error> {
+    AccountId::parse(text).ok_or_else(Error::not_found)
+}
+
+impl Service {
+    /// An account, or that there is none.
+    pub(crate) async fn account(&self, id: AccountId) -> Result<Account, Error> {
+        self.read(id.bucket(), move |feed| feed.account(id)).await?.ok_or_else(Error::not_found)
+    }
+
+    /// The accounts of these ids that there are, in this order.
+    pub(crate) async fn accounts(&self, ids: &[AccountId]) -> Result<Vec<Account>, Error> {
+        let mut parts: BTreeMap<usize, Vec<AccountId>> = BTreeMap::new();
+        for id in ids {
+            parts.entry(self.place(id.bucket())).or_default().push(*id);
+        }
+        let mut found = BTreeMap::new();
+        for (place, ids) in parts {
+            let accounts = self.read_place(place, move |feed| {
+                ids.into_iter().filter_map(|id| feed.account(id)).collect::<Vec<_>>()
+            });
+            found.extend(accounts.await?.into_iter().map(|account| (account.id, account)));
+        }
+        Ok(ids.iter().filter_map(|id| found.get(id).cloned()).collect())
+    }
+
+    /// The page of a listing of accounts.
+    pub(crate) async fn listed_accounts(
+        &self,
+        listing: Listing,
+        owner: u64,
+        bucket: u16,
+        uri: &Uri,
+        page: Page,
+    ) -> Result<Response, Error> {
+        let window = page.window;
+        let found = self.read(bucket, move |feed| feed.listing(listing, owner, window)).await?;
+        let found = page.shown(found);
+        // A reblog's place is its id, whose subject is who reblogged.
+        let ids: Vec<AccountId> = found.iter().map(|(_, subject)| AccountId(*subject)).collect();
+        let items = self.accounts(&ids).await?.iter().map(|account| self.account_json(account)).collect();
+        Ok(Answer {
+            base: &self.settings.base,
+            uri,
+            items,
+            ends: ends(found.iter().map(|(place, _)| *place)),
+            full: found.len() == window.most,
+        }
+        .into_response())
+    }
+
+    async fn own(&self, me: AccountId) -> Result<Json<Value>, Error> {
+        let account = self.account(me).await?;
+        let requests = self.read(me.bucket(), move |feed| {
+            feed.listing(Listing::Requests, me.0, Window::newest(1_000)).len()
+        });
+        Ok(Json(self.own_account_json(&account, requests.await?)))
+    }
+}
+
+pub(super) async fn verify_credentials(State(service): State<Shared>, me: Me) -> Result<Json<Value>, Error> {
+    service.own(me.id).await
+}
+
+pub(super) async fn update_credentials(
+    State(service): State<Shared>,
+    me: Me,
+    params: Params,
+) -> Result<Json<Value>, Error> {
+    let source = params.within("source").unwrap_or_default();
+    let bounded = |name: &'static str, most: usize| match params.text(name) {
+        Some(text) if text.chars().count() > most => {
+            Err(Error::invalid(format!("{name} is too long (maximum is {most} characters)")))
+        }
+        text => Ok(text),
+    };
+    let privacy = match source.words("privacy") {
+        None => None,
+        Some(name) => Some(Visibility::parse(&name).ok_or_else(|| Error::invalid("Privacy is not included in the list"))?),
+    };
+    let (display_name, note) = (bounded("display_name", DISPLAY_NAME)?, bounded("note", NOTE)?);
+    let update = UpdateProfile {
+        account: me.id,
+        display_name,
+        note,
+        fields: fields(&params)?,
+        avatar: None,
+        header: None,
+        locked: params.flag("locked"),
+        bot: params.flag("bot"),
+        discoverable: params.flag("discoverable"),
+        indexable: params.flag("indexable"),
+        hide_collections: params.flag("hide_collections"),
+        privacy,
+        sensitive: source.flag("sensitive"),
+        language: source.text("language"),
+    };
+    service.ask(me.id, me.id.bucket(), update).await?;
+    service.own(me.id).await
+}
+
+fn fields(params: &Params) -> Result<Option<Vec<Field>>, Error> {
+    let Some(given) = params.objects("fields_attributes") else { return Ok(None) };
+    let mut fields = Vec::new();
+    for field in given {
+        let name = field.text("name").unwrap_or_default();
+        let value = field.text("value").unwrap_or_default();
+        if name.chars().count() > FIELD || value.chars().count() > FIELD {
+            return Err(Error::invalid(format!("a field is too long (maximum is {FIELD} characters)")));
+        }
+        if !name.is_empty() || !value.is_empty() {
+            fields.push(Field { name, value });
+        }
+    }
+    if fields.len() > FIELDS {
+        return Err(Error::invalid(format!("there are more than {FIELDS} fields")));
+    }
+    Ok(Some(fields))
+}
+
+pub(super) async fn show(State(service): State<Shared>, Path(id): Path<String>) -> Result<Json<Value>, Error> {
+    let account = service.account(account_id(&id)?).await?;
+    Ok(Json(service.account_json(&account)))
+}
+
+pub(super) async fn several(State(service): State<Shared>, params: Params) -> Result<Json<Value>, Error> {
+    let ids = params.accounts("id");
+    let accounts = service.accounts(ids.get(..40).unwrap_or(&ids)).await?;
+    Ok(Json(accounts.iter().map(|account| service.account_json(account)).collect()))
+}
+
+pub(super) async fn lookup(State(service): State<Shared>, params: Params) -> Result<Json<Value>, Error> {
+    let account = service.named(&params.words("acct").unwrap_or_default()).await?;
+    Ok(Json(service.account_json(&account)))
+}
+
+pub(super) async fn relationships(
+    State(service): State<Shared>,
+    me: Me,
+    params: Params,
+) -> Result<Json<Value>, Error> {
+    let ids = params.accounts("id");
+    let known: Vec<AccountId> = service.accounts(&ids).await?.iter().map(|account| account.id).collect();
+    let relations = service.read(me.id.bucket(), move |feed| {
+        known.into_iter().map(|id| (id, feed.relation(me.id, id))).collect::<Vec<_>>()
+    });
+    Ok(Json(relations.await?.iter().map(|(id, relation)| relationship_json(*id, relation)).collect()))
+}
+
+pub(super) async fn familiar_followers(
+    State(service): State<Shared>,
+    me: Me,
+    params: Params,
+) -> Result<Json<Value>, Error> {
+    let mine = service.read(me.id.bucket(), move |feed| {
+        feed.listing(Listing::Following, me.id.0, Window::newest(5_000))
+    });
+    let mine: Vec<u64> = mine.await?.into_iter().map(|(_, subject)| subject).collect();
+    let mut answer = Vec::new();
+    for id in params.accounts("id").into_iter().take(20) {
+        let follows = mine.clone();
+        let familiar = service.read(id.bucket(), move |feed| {
+            let all = follows.into_iter().map(AccountId);
+            all.filter(|other| feed.relation(id, *other).followed_by).take(10).collect::<Vec<_>>()
+        });
+        let accounts = service.accounts(&familiar.await?).await?;
+        let accounts: Vec<Value> = accounts.iter().map(|account| service.account_json(account)).collect();
+        answer.push(json!({ "id": id.to_string(), "accounts": accounts }));
+    }
+    Ok(Json(answer.into()))
+}
+
+/// Whether a viewer may see whom an account follows and who follows it.
+async fn may_see_graph(service: &Service, account: AccountId, me: Option<&Me>) -> Result<bool, Error> {
+    let hidden = service.account(account).await?.hide_collections;
+    let Some(me) = me.map(|me| me.id) else { return Ok(!hidden) };
+    let blocked = service.read(account.bucket(), move |feed| feed.relation(account, me).blocking).await?;
+    Ok(me == account || !hidden && !blocked)
+}
+
+async fn graph(
+    service: &Service,
+    id: &str,
+    me: Option<Me>,
+    uri: &Uri,
+    params: &Params,
+    listing: Listing,
+) -> Result<Response, Error> {
+    let id = account_id(id)?;
+    if !may_see_graph(service, id, me.as_ref()).await? {
+        return Ok(Json(json!([])).into_response());
+    }
+    service.listed_accounts(listing, id.0, id.bucket(), uri, Page::read(params, 40, 80)).await
+}
+
+pub(super) async fn followers(
+    State(service): State<Shared>,
+    Path(id): Path<String>,
+    uri: Uri,
+    me: Option<Me>,
+    params: Params,
+) -> Result<Response, Error> {
+    graph(&service, &id, me, &uri, &params, Listing::Followers).await
+}
+
+pub(super) async fn following(
+    State(service): State<Shared>,
+    Path(id): Path<String>,
+    uri: Uri,
+    me: Option<Me>,
+    params: Params,
+) -> Result<Response, Error> {
+    graph(&service, &id, me, &uri, &params, Listing::Following).await
+}
+
+pub(super) async fn endorsed(
+    State(service): State<Shared>,
+    Path(id): Path<String>,
+    uri: Uri,
+    params: Params,
+) -> Result<Response, Error> {
+    let id = account_id(&id)?;
+    service.listed_accounts(Listing::Endorsed, id.0, id.bucket(), &uri, Page::read(&params, 40, 80)).await
+}
+
+/// What is asked of an account's posts.
+#[derive(Clone, Default)]
+struct Kind {
+    only_media: bool,
+    no_replies: bool,
+    no_reblogs: bool,
+}
+
+impl Kind {
+    fn keeps(&self, entry: &Entry) -> bool {
+        let answers_others = entry.reply_to.is_some_and(|other| other != entry.author);
+        !(self.only_media && !entry.media
+            || self.no_replies && answers_others
+            || self.no_reblogs && entry.reblog_of.is_some())
+    }
+}
+
+/// The posts of an account within a window that a viewer may see, so many at most.
+fn visible(
+    feed: &Feed,
+    account: AccountId,
+    viewer: Option<AccountId>,
+    window: Window,
+    kind: &Kind,
+) -> Vec<PostId> {
+    let mut left = window;
+    let mut found = Vec::new();
+    while found.len() < window.most {
+        let entries = feed.written(account, Window { most: window.most * 2, ..left });
+        let Some(last) = entries.last().map(|entry| entry.post.0) else { break };
+        if left.rising {
+            left.above = Some(last);
+        } else {
+            left.below = Some(last);
+        }
+        for entry in entries.iter().filter(|entry| kind.keeps(entry)) {
+            let open = entry.visibility.is_open() && viewer.is_none();
+            if open || feed.show(entry.post, viewer).is_some() {
+                found.push(entry.post);
+            }
+        }
+    }
+    found.truncate(window.most);
+    found
+}
+
+pub(super) async fn statuses(
+    State(service): State<Shared>,
+    Path(id): Path<String>,
+    uri: Uri,
+    me: Option<Me>,
+    params: Params,
+) -> Result<Response, Error> {
+    let id = account_id(&id)?;
+    service.account(id).await?;
+    let viewer = me.map(|me| me.id);
+    let page = Page::read(&params, 20, 40);
+    let window = page.window;
+    let kind = Kind {
+        only_media: params.is("only_media"),
+        no_replies: params.is("exclude_replies"),
+        no_reblogs: params.is("exclude_reblogs"),
+    };
+    let tag = params.words("tagged").map(|tag| text::normalize_tag(&tag));
+    let pinned = params.is("pinned");
+    let found = service.read(id.bucket(), move |feed| {
+        if pinned {
+            let pins = feed.listing(Listing::Pins, id.0, Window::newest(window.most));
+            pins.into_iter().map(|(_, post)| PostId(post)).collect()
+        } else if let Some(tag) = tag {
+            feed.own_tagged(id, &tag, window)
+        } else {
+            visible(feed, id, viewer, window, &kind)
+        }
+    });
+    let found = page.shown(found.await?);
+    service.page_of_posts(viewer, &found, window, &uri, Place::Account).await
+}
+
+impl Service {
+    /// A page of posts by their own ids.
+    pub(crate) async fn page_of_posts(
+        &self,
+        viewer: Option<AccountId>,
+        ids: &[PostId],
+        window: Window,
+        uri: &Uri,
+        place: Place,
+    ) -> Result<Response, Error> {
+        let items = self.statuses(viewer, ids, place).await?;
+        Ok(Answer {
+            base: &self.settings.base,
+            uri,
+            items,
+            ends: ends(ids.iter().map(|id| id.0)),
+            full: ids.len() >= window.most,
+        }
+        .into_response())
+    }
+}
+
+pub(super) async fn search(
+    State(service): State<Shared>,
+    me: Me,
+    params: Params,
+) -> Result<Json<Value>, Error> {
+    let limit = params.number("limit").and_then(|limit| usize::try_from(limit).ok()).unwrap_or(40).min(80);
+    let mut found = service.find_accounts(&params.words("q").unwrap_or_default(), limit).await?;
+    if params.is("following") {
+        let ids: Vec<AccountId> = found.iter().map(|account| account.id).collect();
+        let followed = service.read(me.id.bucket(), move |feed| {
+            ids.into_iter().map(|id| feed.relation(me.id, id).following.is_some()).collect::<Vec<_>>()
+        });
+        let mut followed = followed.await?.into_iter();
+        found.retain(|_| followed.next() == Some(true));
+    }
+    Ok(Json(found.iter().map(|account| service.account_json(account)).collect()))
+}
+
+impl Service {
+    /// Accounts whose names begin with a text, an exact name first.
+    pub(crate) async fn find_accounts(&self, query: &str, limit: usize) -> Result<Vec<Account>, Error> {
+        let query = query.trim();
+        let exact = match self.named(query).await {
+            Err(error) if !error.is_not_found() => return Err(error),
+            found => found.ok(),
+        };
+        let plain = query.trim_start_matches('@').to_lowercase();
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+        if plain.is_empty() || !plain.bytes().all(fits) {
+            return Ok(exact.into_iter().collect());
+        }
+        let mut found: Vec<Account> =
+            self.read_all(move |feed| feed.accounts_from(&plain, limit)).await?.into_iter().flatten().collect();
+        found.sort_by(|one, other| one.name.cmp(&other.name));
+        if let Some(exact) = exact {
+            found.retain(|account| account.id != exact.id);
+            found.insert(0, exact);
+        }
+        found.truncate(limit);
+        Ok(found)
+    }
+}
+
+pub(super) async fn lists(
+    State(service): State<Shared>,
+    Path(id): Path<String>,
+    me: Me,
+) -> Result<Json<Value>, Error> {
+    let id = account_id(&id)?;
+    let lists = service.read(me.id.bucket(), move |feed| {
+        let lists = feed.lists(me.id).into_iter();
+        lists.filter(|list| feed.place(Listing::Members, list.id.0, id.0).is_some()).collect::<Vec<_>>()
+    });
+    Ok(Json(lists.await?.iter().map(super::entity::small::list_json).collect()))
+}

@@ -1,0 +1,138 @@
+//! Accounts, and how one stands to another.
+
+use serde_json::{Value, json};
+
+use super::{day, moment};
+use crate::api::service::Service;
+use crate::engine::text;
+use crate::state::{Account, Relation};
+use crate::value::{AccountId, File};
+
+impl Service {
+    /// The page of an account.
+    pub(crate) fn account_url(&self, name: &str) -> String {
+        format!("{}/@{name}", self.settings.base)
+    }
+
+    /// The address of a file.
+    pub(crate) fn file_url(&self, file: &File) -> String {
+        format!("{}/media/{}.{}", self.settings.base, file.blob, file.extension)
+    }
+
+    fn picture(&self, files: &[File], missing: &str) -> (String, String) {
+        match files {
+            [] => {
+                let url = format!("{}/{missing}/original/missing.png", self.settings.base);
+                (url.clone(), url)
+            }
+            [file] => (self.file_url(file), self.file_url(file)),
+            [file, still, ..] => (self.file_url(file), self.file_url(still)),
+        }
+    }
+
+    /// A text of a profile as it is shown.
+    pub(crate) fn rich(&self, words: &str) -> String {
+        let link = |name: &str, domain: Option<&str>| self.own_link(name, domain);
+        text::to_html(words, &link, &|tag| self.tag_url(tag))
+    }
+
+    fn own_link(&self, name: &str, domain: Option<&str>) -> Option<text::Link> {
+        let own = domain.is_none_or(|domain| domain.eq_ignore_ascii_case(self.domain()));
+        own.then(|| text::Link { href: self.account_url(name), name: name.to_owned() })
+    }
+
+    /// An account as everybody sees it.
+    pub(crate) fn account_json(&self, account: &Account) -> Value {
+        let (avatar, avatar_static) = self.picture(&account.avatar, "avatars");
+        let (header, header_static) = self.picture(&account.header, "headers");
+        let url = self.account_url(&account.name);
+        let fields = account.fields.iter().map(|field| {
+            json!({ "name": field.name, "value": self.rich_field(&field.value), "verified_at": null })
+        });
+        json!({
+            "id": account.id.to_string(),
+            "username": account.name,
+            "acct": account.name,
+            "display_name": account.display_name,
+            "locked": account.locked,
+            "bot": account.bot,
+            "discoverable": account.discoverable,
+            "indexable": account.indexable,
+            "group": false,
+            "created_at": moment(account.created - account.created.rem_euclid(86_400 * crate::value::SECOND)),
+            "note": self.rich(&account.note),
+            "url": url,
+            "uri": format!("{}/users/{}", self.settings.base, account.name),
+            "avatar": avatar,
+            "avatar_static": avatar_static,
+            "avatar_description": "",
+            "header": header,
+            "header_static": header_static,
+            "header_description": "",
+            "followers_count": account.followers,
+            "following_count": account.following,
+            "statuses_count": account.statuses,
+            "last_status_at": account.last_status.map(day),
+            "hide_collections": account.hide_collections,
+            "noindex": !account.indexable,
+            "emojis": [],
+            "roles": [],
+            "fields": fields.collect::<Vec<_>>(),
+        })
+    }
+
+    /// The value of a profile's field as it is shown: links, and no paragraphs.
+    fn rich_field(&self, value: &str) -> String {
+        let link = |name: &str, domain: Option<&str>| self.own_link(name, domain);
+        text::line_to_html(value, &link, &|tag| self.tag_url(tag))
+    }
+
+    /// An account as its owner sees it.
+    pub(crate) fn own_account_json(&self, account: &Account, requests: usize) -> Value {
+        let mut json = self.account_json(account);
+        let fields = account.fields.iter();
+        let fields =
+            fields.map(|field| json!({ "name": field.name, "value": field.value, "verified_at": null }));
+        json["source"] = json!({
+            "privacy": account.defaults.visibility.name(),
+            "sensitive": account.defaults.sensitive,
+            "language": account.defaults.language,
+            "note": account.note,
+            "fields": fields.collect::<Vec<_>>(),
+            "follow_requests_count": requests,
+            "hide_collections": account.hide_collections,
+            "discoverable": account.discoverable,
+            "indexable": account.indexable,
+            "attribution_domains": [],
+            "quote_policy": "nobody",
+        });
+        json["role"] = json!({
+            "id": "-99", "name": "", "color": "", "permissions": "0", "highlighted": false,
+        });
+        json
+    }
+}
+
+/// How an account stands to another.
+pub fn relationship_json(other: AccountId, relation: &Relation) -> Value {
+    let following = relation.following.as_ref();
+    let wish = following.or(relation.requested.as_ref());
+    json!({
+        "id": other.to_string(),
+        "following": following.is_some(),
+        "showing_reblogs": wish.is_some_and(|how| how.reblogs),
+        "notifying": wish.is_some_and(|how| how.notify),
+        "languages": wish.map(|how| how.languages.clone()).filter(|languages| !languages.is_empty()),
+        "followed_by": relation.followed_by,
+        "blocking": relation.blocking,
+        "blocked_by": relation.blocked_by,
+        "muting": relation.muting.is_some(),
+        "muting_notifications": relation.muting.as_ref().is_some_and(|muting| muting.notifications),
+        "muting_expires_at": relation.muting.as_ref().and_then(|muting| muting.until).map(moment),
+        "requested": relation.requested.is_some(),
+        "requested_by": relation.requested_by,
+        "domain_blocking": false,
+        "endorsed": relation.endorsed,
+        "note": relation.note,
+    })
+}

@@ -1,0 +1,41 @@
+//! What clients are shown, in the form that the Mastodon API's documentation gives each entity.
+
+pub mod account;
+pub mod small;
+pub mod status;
+
+/// A moment as the API writes it: ISO 8601, UTC, with milliseconds.
+pub fn moment(nanos: i64) -> String {
+    let stamp = jiff::Timestamp::from_nanosecond(nanos.into()).unwrap_or_default();
+    stamp.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+}
+
+/// A day as the API writes it.
+pub fn day(nanos: i64) -> String {
+    let stamp = jiff::Timestamp::from_nanosecond(nanos.into()).unwrap_or_default();
+    stamp.strftime("%Y-%m-%d").to_string()
+}
+
+/// Reads a moment that a client gives: ISO 8601 with an offset, or without one, which then is UTC.
+pub fn read_moment(text: &str) -> Option<i64> {
+    let stamp = text.trim().parse::<jiff::Timestamp>().ok().or_else(|| {
+        let civil = text.trim().parse::<jiff::civil::DateTime>().ok()?;
+        civil.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+    });
+    stamp.and_then(|stamp| i64::try_from(stamp.as_nanosecond()).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_written_and_read_as_the_documentation_does() {
+        let text = "2019-12-08T03:48:33.901Z";
+        let nanos = read_moment(text).unwrap();
+        assert_eq!((moment(nanos).as_str(), day(nanos).as_str()), (text, "2019-12-08"));
+        assert_eq!(read_moment("2019-12-08T04:48:33.901+01:00"), Some(nanos));
+        assert_eq!(read_moment("2019-12-08T03:48:33.901"), Some(nanos));
+        assert_eq!(read_moment("banana"), None);
+    }
+}

@@ -1,0 +1,333 @@
+//! The running feed: its partitions, the timelines in memory, and what every handler goes through.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum::http::request::Parts;
+use decalog_gateway::access::Principal;
+use decalog_identity::api::service::Identity;
+use decalog_log::Log;
+use decalog_runtime::bucket::{bucket_of, partition_of};
+use decalog_runtime::store::Store;
+use decalog_runtime::tables::Database;
+use decalog_runtime::{
+    Address, Config, Health, Meter, OnFatal, Origin, Partition, PartitionId, Setup, StartError, Status,
+    SubscriptionError, System,
+};
+use decalog_seal::KeyRing;
+use tempfile::NamedTempFile;
+
+use super::error::Error;
+use crate::command::{Command, OpenAccount, Reply};
+use crate::projection::homes::{Homes, follow};
+use crate::state::{Feed, SYSTEM};
+use crate::value::AccountId;
+
+/// What handlers share.
+pub type Shared = Arc<Service>;
+
+/// How long an answer waits for another partition to hear of what was done.
+const SETTLE: Duration = Duration::from_millis(500);
+const SETTLE_STEP: Duration = Duration::from_millis(1);
+
+/// Everything the feed is started with.
+pub struct Plan {
+    /// The log that holds its partitions.
+    pub log: Arc<dyn Log>,
+    /// Where snapshots lie.
+    pub store: Arc<dyn Store>,
+    /// Where the event journals lie.
+    pub journal: PathBuf,
+    /// Where the tables lie.
+    pub tables: PathBuf,
+    /// Where uploads lie while they are looked at.
+    pub uploads: PathBuf,
+    /// The keys that seal the event journals, when there are any.
+    pub seal: Option<Arc<KeyRing>>,
+    /// How the partitions behave.
+    pub runtime: Config,
+    /// Who is told what the partitions apply.
+    pub meter: Arc<dyn Meter>,
+    /// Who is told when the process must stop.
+    pub fatal: OnFatal,
+    /// Who knows the accounts.
+    pub identity: Arc<Identity>,
+    /// What can be chosen.
+    pub settings: Settings,
+}
+
+/// What can be chosen.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The address that clients know the server by, without a slash at its end.
+    pub base: String,
+    /// How many partitions; never changed later.
+    pub partitions: u16,
+    /// What the server is called.
+    pub title: String,
+    /// What it says about itself.
+    pub description: String,
+    /// Whom to write to.
+    pub contact: String,
+    /// The rules that people agree to.
+    pub rules: Vec<String>,
+    /// Strangers may open accounts.
+    pub open_accounts: bool,
+    /// Characters in a post.
+    pub max_characters: usize,
+    /// Bytes of tables kept in memory.
+    pub cache_bytes: u64,
+}
+
+/// Why the feed does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The runtime refused.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The tables cannot be opened.
+    #[error("the tables in {}: {source}", .path.display())]
+    Tables {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The events could not be followed.
+    #[error("the timelines cannot follow: {0}")]
+    Follow(#[from] SubscriptionError),
+}
+
+/// A running feed.
+pub struct Service {
+    pub(crate) settings: Settings,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) homes: Arc<Homes>,
+    partitions: Vec<Partition<Feed>>,
+    running: Mutex<Option<System<Feed>>>,
+    /// Accounts that are known to be known.
+    known: Mutex<HashSet<u64>>,
+    uploads: PathBuf,
+}
+
+impl Service {
+    /// Recovers the partitions. Blocks until that is done; must be called inside a Tokio runtime, which then follows the
+    /// events.
+    pub fn start(plan: Plan) -> Result<Shared, Failure> {
+        let settings = plan.settings;
+        let failed = |source| Failure::Tables { path: plan.tables.clone(), source };
+        std::fs::create_dir_all(&plan.uploads).map_err(failed)?;
+        let database = Database::open(&plan.tables, settings.cache_bytes).map_err(failed)?;
+        let count = usize::from(settings.partitions);
+        let make = move |id: PartitionId| {
+            let tables = database.partition(id).expect("a keyspace of an open database");
+            Feed::new(Arc::new(tables), (id.0 & 0xffff) as usize, count)
+        };
+        let setup = Setup {
+            config: plan.runtime,
+            journal: Some(plan.journal),
+            seal: plan.seal,
+            meter: plan.meter,
+            fatal: plan.fatal,
+            ..Setup::new(plan.log, plan.store, make)
+        };
+        let system = System::start(setup, SYSTEM, settings.partitions)?;
+        let partitions = system.partitions().to_vec();
+        let homes = Arc::new(Homes::default());
+        for partition in &partitions {
+            let from = partition.head();
+            let events = partition.project("homes", Address { ..from })?;
+            tokio::spawn(follow(events, Arc::clone(&homes)));
+        }
+        Ok(Arc::new(Service {
+            settings,
+            identity: plan.identity,
+            homes,
+            partitions,
+            running: Mutex::new(Some(system)),
+            known: Mutex::default(),
+            uploads: plan.uploads,
+        }))
+    }
+
+    /// What is wrong with a partition, if anything.
+    pub fn trouble(&self) -> Option<String> {
+        self.partitions.iter().find_map(|partition| match partition.status().health {
+            Health::Running => None,
+            health => Some(format!("partition {}: {health}", partition.id().0 & 0xffff)),
+        })
+    }
+
+    /// Where the partitions stand.
+    pub fn standing(&self) -> Vec<Status> {
+        self.partitions.iter().map(Partition::status).collect()
+    }
+
+    /// Answers what was taken, syncs, and stops.
+    pub fn stop(&self) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(system) = running {
+            system.shutdown();
+        }
+    }
+
+    fn partition(&self, bucket: u16) -> &Partition<Feed> {
+        &self.partitions[partition_of(bucket, self.partitions.len())]
+    }
+
+    /// The place of the partition that owns a bucket, to bring together what is asked of the same.
+    pub(crate) fn place(&self, bucket: u16) -> usize {
+        partition_of(bucket, self.partitions.len())
+    }
+
+    /// Reads the partition that owns a bucket.
+    pub(crate) async fn read<R: Send + 'static>(
+        &self,
+        bucket: u16,
+        read: impl FnOnce(&Feed) -> R + Send + 'static,
+    ) -> Result<R, Error> {
+        Ok(self.partition(bucket).read(read).await?.value)
+    }
+
+    /// Reads the partition at a place.
+    pub(crate) async fn read_place<R: Send + 'static>(
+        &self,
+        place: usize,
+        read: impl FnOnce(&Feed) -> R + Send + 'static,
+    ) -> Result<R, Error> {
+        Ok(self.partitions[place].read(read).await?.value)
+    }
+
+    /// Reads every partition.
+    pub(crate) async fn read_all<R: Send + 'static>(
+        &self,
+        read: impl Fn(&Feed) -> R + Clone + Send + 'static,
+    ) -> Result<Vec<R>, Error> {
+        let mut all = Vec::with_capacity(self.partitions.len());
+        for partition in &self.partitions {
+            all.push(partition.read(read.clone()).await?.value);
+        }
+        Ok(all)
+    }
+
+    /// Logs a command of somebody in the partition that owns a bucket.
+    pub(crate) async fn ask(
+        &self,
+        by: AccountId,
+        bucket: u16,
+        command: impl Into<Command>,
+    ) -> Result<Reply, Error> {
+        self.ask_once(by, bucket, command, None).await
+    }
+
+    /// The same; what has this number of the same account is done once.
+    pub(crate) async fn ask_once(
+        &self,
+        by: AccountId,
+        bucket: u16,
+        command: impl Into<Command>,
+        number: Option<u64>,
+    ) -> Result<Reply, Error> {
+        let (client, sequence) = number.map_or((0, 0), |number| (by.0, number));
+        let origin = Origin { bucket, principal: by.0, client, sequence };
+        match self.partition(bucket).submit(origin, &command.into()).await?.reply {
+            Reply::Refused(why) => Err(why.into()),
+            reply => Ok(reply),
+        }
+    }
+
+    /// Waits until another partition has heard of what was done; at most a moment, as it will in any case.
+    pub(crate) async fn settle(
+        &self,
+        bucket: u16,
+        heard: impl Fn(&Feed) -> bool + Clone + Send + 'static,
+    ) -> Result<(), Error> {
+        let until = tokio::time::Instant::now() + SETTLE;
+        while !self.read(bucket, heard.clone()).await? && tokio::time::Instant::now() < until {
+            tokio::time::sleep(SETTLE_STEP).await;
+        }
+        Ok(())
+    }
+
+    /// Makes sure that the partitions know an account of identity.
+    pub(crate) async fn know(&self, account: AccountId, name: &str) -> Result<(), Error> {
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known().contains(&account.0) {
+            return Ok(());
+        }
+        if self.read(account.bucket(), move |feed| feed.account(account)).await?.is_none() {
+            let open = OpenAccount { account, name: name.to_owned() };
+            self.ask(account, account.bucket(), open).await?;
+        }
+        known().insert(account.0);
+        Ok(())
+    }
+
+    /// The account of a name, which may carry this server's own domain.
+    pub(crate) async fn named(&self, name: &str) -> Result<crate::state::Account, Error> {
+        let name = name.trim_start_matches('@');
+        let (name, domain) = name.split_once('@').map_or((name, None), |(name, domain)| (name, Some(domain)));
+        if domain.is_some_and(|domain| !domain.eq_ignore_ascii_case(self.domain())) {
+            return Err(Error::not_found());
+        }
+        let name = name.to_lowercase();
+        let bucket = bucket_of(name.as_bytes());
+        self.read(bucket, move |feed| feed.account_named(&name)).await?.ok_or_else(Error::not_found)
+    }
+
+    /// Host and port of the server's address.
+    pub(crate) fn domain(&self) -> &str {
+        self.settings.base.split_once("://").map_or(self.settings.base.as_str(), |(_, rest)| rest)
+    }
+
+    /// A file for an upload.
+    pub(crate) fn upload(&self) -> Result<NamedTempFile, Error> {
+        NamedTempFile::new_in(&self.uploads).map_err(|error| {
+            tracing::warn!(%error, "an upload cannot be kept");
+            Error::later("The server cannot keep this file now")
+        })
+    }
+
+    /// Nanoseconds since 1970.
+    pub(crate) fn now(&self) -> i64 {
+        i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX)
+    }
+}
+
+/// Who asks: an account that the feed knows.
+#[derive(Clone, Debug)]
+pub struct Me {
+    /// The account.
+    pub id: AccountId,
+    /// Who that is to identity.
+    pub principal: Arc<Principal>,
+}
+
+async fn me(parts: &Parts, service: &Shared) -> Result<Option<Me>, Error> {
+    let Some(principal) = parts.extensions.get::<Arc<Principal>>() else { return Ok(None) };
+    if principal.account == 0 {
+        return Ok(None);
+    }
+    let id = AccountId(principal.account);
+    service.know(id, &principal.name).await?;
+    Ok(Some(Me { id, principal: Arc::clone(principal) }))
+}
+
+impl FromRequestParts<Shared> for Me {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Shared) -> Result<Me, Error> {
+        me(parts, service).await?.ok_or_else(Error::nobody)
+    }
+}
+
+impl OptionalFromRequestParts<Shared> for Me {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Shared) -> Result<Option<Me>, Error> {
+        me(parts, service).await
+    }
+}
