@@ -92,6 +92,8 @@ fn settings(issuer: &str) -> Settings {
         logon_lifetime: 3_600 * SECOND,
         key_period: 7 * 86_400 * SECOND,
         open_registration: true,
+        open_accounts: true,
+        apps: crate::apps::settings(),
         audit_days: 365,
         password_checks: 2,
         password_queue: 64,
