@@ -19,9 +19,10 @@ use decalog_telemetry::partitions::Bounds;
 
 use crate::config::{self, Config, Login};
 use crate::failure::Failure;
+use crate::mastodon;
 
 const DAY: i64 = 86_400 * SECOND;
-/// Rights of the systems that this binary runs.
+/// Rights of the systems that this binary runs; those of the Mastodon client API stand in `mastodon.rs`.
 const RIGHTS: [&str; 4] = [ADMIN, SELF, "exchange:read", "exchange:trade"];
 /// What the role `user` has of them.
 const USER_RIGHTS: [&str; 3] = [SELF, "exchange:read", "exchange:trade"];
@@ -76,19 +77,26 @@ fn settings(config: &Config, http: SocketAddr) -> Result<Settings, Failure> {
     let it = &config.identity;
     let scheme = if config.http.is_secure() { "https" } else { "http" };
     let issuer = if it.issuer.is_empty() { format!("{scheme}://{http}") } else { it.issuer.clone() };
-    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    let names = |own: &[&str], more: &[&[&str]]| {
+        own.iter()
+            .chain(more.iter().copied().flatten())
+            .map(|name| (*name).to_owned())
+            .collect::<BTreeSet<_>>()
+    };
     let providers = it.providers.iter().map(provider).collect::<Result<_, _>>()?;
     Ok(Settings {
         audience: issuer.clone(),
         issuer,
-        rights: names(&RIGHTS),
-        user_rights: names(&USER_RIGHTS),
+        rights: names(&RIGHTS, &[&mastodon::USER_RIGHTS, &mastodon::ADMIN_RIGHTS]),
+        user_rights: names(&USER_RIGHTS, &[&mastodon::USER_RIGHTS]),
         access_lifetime: i64::from(it.access_token_seconds.get()) * SECOND,
         refresh_lifetime: i64::from(it.refresh_token_days.get()) * DAY,
         logon_lifetime: i64::from(it.logon_hours.get()) * 3_600 * SECOND,
         key_period: i64::from(it.signing_key_days.get()) * DAY,
         audit_days: it.audit_days.get(),
         open_registration: it.open_registration,
+        open_accounts: it.open_accounts,
+        apps: mastodon::apps(),
         password_checks: it.password_checks.get() as usize,
         password_queue: it.password_queue.get() as usize,
         accounts: it.accounts.iter().map(account).collect(),

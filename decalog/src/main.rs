@@ -9,6 +9,7 @@ mod demo;
 mod failure;
 mod front;
 mod identity;
+mod mastodon;
 mod open_files;
 mod outbound;
 mod providers;

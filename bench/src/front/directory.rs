@@ -100,6 +100,8 @@ fn start(directory: &Path, server: SocketAddr) -> anyhow::Result<Start> {
             logon_lifetime: DAY,
             key_period: DAY,
             open_registration: false,
+            open_accounts: false,
+            apps: Default::default(),
             password_checks: 1,
             password_queue: 64,
             audit_days: 365,

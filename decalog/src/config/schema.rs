@@ -268,6 +268,7 @@ pub(crate) struct Identity {
     pub(crate) signing_key_days: Whole<1, 365, 30>,
     pub(crate) audit_days: Whole<1, 3_650, 365>,
     pub(crate) open_registration: bool,
+    pub(crate) open_accounts: bool,
     pub(crate) password_checks: Whole<1, 64, 1>,
     pub(crate) password_queue: Whole<1, 4_096, 64>,
     pub(crate) accounts: Vec<Login>,

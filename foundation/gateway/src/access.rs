@@ -6,7 +6,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// A right that a route asks for, named `system:what` (`exchange:read`, `identity:admin`).
+/// A right that a route asks for, named `system:what` (`exchange:read`, `identity:admin`). Names are paths, whose parts a
+/// colon divides: who holds `read` holds `read:statuses`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Scope(pub &'static str);
 
@@ -19,12 +20,32 @@ impl fmt::Display for Scope {
 /// What a route asks of whoever calls it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Nothing. A valid credential still reaches the handler; one that is refused counts as none.
+    /// Nothing. The principal of an account still reaches the handler; a credential that is refused counts as none, and so
+    /// does an app that acts for no account.
     Public,
-    /// Any valid principal.
+    /// Any account's principal.
     Signed,
-    /// A valid principal that holds this scope.
+    /// An account's principal that holds this scope.
     Scope(Scope),
+    /// Any valid principal, also that of an app which acts for no account.
+    Known,
+    /// A principal that holds this scope, also that of an app which acts for no account.
+    App(Scope),
+}
+
+impl Access {
+    /// Whether whoever calls must be an account: an app that acts for none is refused.
+    pub fn needs_account(self) -> bool {
+        matches!(self, Access::Signed | Access::Scope(_))
+    }
+
+    /// The scope that it asks for.
+    pub fn scope(self) -> Option<Scope> {
+        match self {
+            Access::Scope(scope) | Access::App(scope) => Some(scope),
+            Access::Public | Access::Signed | Access::Known => None,
+        }
+    }
 }
 
 impl fmt::Display for Access {
@@ -33,6 +54,8 @@ impl fmt::Display for Access {
             Access::Public => f.write_str("public"),
             Access::Signed => f.write_str("signed in"),
             Access::Scope(scope) => scope.fmt(f),
+            Access::Known => f.write_str("signed in (apps too)"),
+            Access::App(scope) => write!(f, "{scope} (apps too)"),
         }
     }
 }
@@ -66,9 +89,10 @@ impl Scopes {
         names.clone().all(|name| !name.is_empty() && name.bytes().all(allowed)).then(|| Self::new(names))
     }
 
-    /// Is this scope among them?
+    /// Is this scope among them, or one that it is part of: a beginning of it that ends before a colon?
     pub fn holds(&self, scope: Scope) -> bool {
-        self.0.binary_search_by(|name| (**name).cmp(scope.0)).is_ok()
+        let is_one = |name: &str| self.0.binary_search_by(|one| (**one).cmp(name)).is_ok();
+        is_one(scope.0) || scope.0.match_indices(':').any(|(end, _)| is_one(&scope.0[..end]))
     }
 
     /// The names, in order.
@@ -90,10 +114,10 @@ impl fmt::Display for Scopes {
     }
 }
 
-/// Who asks: an account, through which client and session, with which scopes.
+/// Who asks: an account, through which client and session, with which scopes; or an app that acts for no account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
-    /// The account's id.
+    /// The account's id; 0 is none: an app asks for itself ([`Principal::has_account`]).
     pub account: u64,
     /// Its name, for people and log lines.
     pub name: Arc<str>,
@@ -103,6 +127,13 @@ pub struct Principal {
     pub client: Option<Arc<str>>,
     /// The session or API key that the credential belongs to, so that revoking it can be told from others.
     pub session: u64,
+}
+
+impl Principal {
+    /// Whether this is an account. Otherwise an app asks for itself, and is nobody: [`Access`] says where it may.
+    pub fn has_account(&self) -> bool {
+        self.account != 0
+    }
 }
 
 /// What a request shows to say who asks.
@@ -179,9 +210,23 @@ mod tests {
         let scopes = Scopes::parse("feed:write exchange:read feed:write").unwrap();
         assert_eq!(scopes.to_string(), "exchange:read feed:write");
         assert!(scopes.holds(Scope("exchange:read")) && scopes.holds(Scope("feed:write")));
-        for other in ["exchange:rea", "exchange:read:all", "exchange", "", "EXCHANGE:READ"] {
+        for other in ["exchange:rea", "exchange:readers", "exchange", "", ":", "EXCHANGE:READ"] {
             assert!(!scopes.holds(Scope(other)), "{other}");
         }
+    }
+
+    #[test]
+    fn who_holds_a_scope_holds_its_parts_and_nothing_beside_them() {
+        let scopes = Scopes::parse("admin:read read:accounts write").unwrap();
+        for part in ["write", "write:statuses", "write:a:b", "admin:read:accounts", "read:accounts"] {
+            assert!(scopes.holds(Scope(part)), "{part}");
+        }
+        for other in
+            ["read", "read:statuses", "admin", "admin:write", "writer:x", "writ", "admin:reader", ":write"]
+        {
+            assert!(!scopes.holds(Scope(other)), "{other}");
+        }
+        assert!(!Scopes::none().holds(Scope("a:b")));
     }
 
     #[test]

@@ -73,7 +73,9 @@ impl Gate {
         }
         let principal = self.principal(route.access, request)?;
         if let (Some(limits), Some(principal)) = (limits, &principal) {
-            limits.account(route.class, principal.account, now, told)?;
+            // Apps that act for no account are counted each by itself, by what is no account's id either.
+            let counted = if principal.has_account() { principal.account } else { principal.session };
+            limits.account(route.class, counted, now, told)?;
         }
         Ok(principal)
     }
@@ -87,17 +89,16 @@ impl Gate {
             Ok(None) => Err(nothing_shown()),
             Err(problem) => Err(problem),
         };
-        match (access, found) {
-            (Access::Public, found) => Ok(found.ok()),
-            (_, Err(problem)) => Err(problem),
-            (Access::Signed, Ok(principal)) => Ok(Some(principal)),
-            (Access::Scope(scope), Ok(principal)) => {
-                if principal.scopes.holds(scope) || sabotage::lacks(Sabotage::ScopeUnchecked) {
-                    Ok(Some(principal))
-                } else {
-                    Err(lacks_scope(scope))
-                }
-            }
+        if access == Access::Public {
+            return Ok(found.ok().filter(|principal| principal.has_account()));
+        }
+        let principal = found?;
+        if access.needs_account() && !principal.has_account() && !sabotage::lacks(Sabotage::AppsLetIn) {
+            return Err(needs_account());
+        }
+        match access.scope().filter(|scope| !principal.scopes.holds(*scope)) {
+            Some(scope) if !sabotage::lacks(Sabotage::ScopeUnchecked) => Err(lacks_scope(scope)),
+            _ => Ok(Some(principal)),
         }
     }
 }
@@ -153,6 +154,11 @@ fn denied(reason: Denied) -> Problem {
         problem::INVALID_CREDENTIAL.because(detail),
         &format!("error=\"invalid_token\", error_description=\"{detail}\""),
     )
+}
+
+fn needs_account() -> Problem {
+    problem::ACCOUNT_REQUIRED
+        .because("the token is an app's own: sign somebody in, and use the token of that")
 }
 
 fn lacks_scope(scope: Scope) -> Problem {

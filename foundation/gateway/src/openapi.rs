@@ -92,7 +92,8 @@ impl Document {
             // The empty requirement: a credential may be shown and need not be.
             Access::Public => json!([]),
             Access::Signed => json!([{ "bearer": [] }, { "apiKey": [] }]),
-            Access::Scope(scope) => {
+            Access::Known => json!([{ "bearer": [] }]),
+            Access::Scope(scope) | Access::App(scope) => {
                 self.scopes.push(scope.0);
                 operation["description"] = described(&operation, scope.0);
                 json!([{ "bearer": [scope.0] }, { "apiKey": [scope.0] }])
@@ -175,7 +176,7 @@ fn refusals(declared: &Declared, takes_a_body: bool) -> Vec<StatusCode> {
     if declared.access != Access::Public {
         all.extend([StatusCode::BAD_REQUEST, StatusCode::UNAUTHORIZED]);
     }
-    if matches!(declared.access, Access::Scope(_)) {
+    if declared.access.needs_account() || declared.access.scope().is_some() {
         all.push(StatusCode::FORBIDDEN);
     }
     if takes_a_body {

@@ -64,6 +64,8 @@ problem_types! {
     INVALID_CREDENTIAL = "invalid-credential", "The credential is not accepted", UNAUTHORIZED;
     /// 403: the principal lacks the scope that the route needs.
     INSUFFICIENT_SCOPE = "insufficient-scope", "A scope is missing", FORBIDDEN;
+    /// 403: the principal is an app that acts for no account, and the route is for accounts.
+    ACCOUNT_REQUIRED = "account-required", "An account is needed", FORBIDDEN;
     /// 408: the request did not arrive in time.
     TOO_SLOW = "too-slow", "The request came too slowly", REQUEST_TIMEOUT;
     /// 413: the body is larger than the route takes.

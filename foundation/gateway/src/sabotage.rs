@@ -10,6 +10,8 @@ pub const COMPILED_IN: bool = cfg!(feature = "sabotage");
 pub enum Sabotage {
     /// A valid principal passes whatever its scopes are.
     ScopeUnchecked,
+    /// An app that acts for no account passes where an account is needed.
+    AppsLetIn,
     /// Any peer may say whose connection it is.
     EveryPeerTrusted,
     /// A body may be as large as it likes.

@@ -3,6 +3,7 @@
 //! Who asks stands in the record's header ([`decalog_runtime::Origin::principal`]); whether they may is checked at the
 //! edge. Moments are nanoseconds since 1970; hashes are SHA-256 of random secrets that only their holder knows.
 
+mod app;
 mod erasure;
 mod passkey;
 mod provider;
@@ -12,6 +13,7 @@ use std::collections::BTreeSet;
 use decalog_runtime::{DecodeError, Wire, pack, unpack};
 use serde::{Deserialize, Serialize};
 
+pub use app::{GrantApp, RegisterApp, SignUp};
 pub use erasure::EraseAccount;
 pub use passkey::{AddPasskey, LogOnWithPasskey, RemovePasskey, RenamePasskey, UsePasskey};
 pub use provider::{LinkProvider, LogOnWithProvider, OpenWithProvider, SecondFactor, UnlinkProvider};
@@ -95,6 +97,12 @@ kinds! {
         43 "open-with-provider" OpenWithProvider,
         /// Forget an account and everything that is of it.
         50 "erase-account" EraseAccount,
+        /// Register an app.
+        60 "register-app" RegisterApp,
+        /// An app asks for a token of its own.
+        61 "grant-app" GrantApp,
+        /// Open an account for somebody who signs up through an app.
+        62 "sign-up" SignUp,
     }
 }
 
@@ -541,6 +549,8 @@ refusals! {
     62 LastCredential "last-credential",
     /// Nobody else could administer accounts any more.
     80 LastAdministrator "last-administrator",
+    /// Somebody has this e-mail address.
+    100 EmailTaken "email-taken",
 }
 
 impl From<Refusal> for u16 {

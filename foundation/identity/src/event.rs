@@ -1,5 +1,7 @@
 //! Everything the directory tells others: the audit trail, and what projections are fed with.
 
+use std::collections::BTreeSet;
+
 use decalog_runtime::{DecodeError, Wire};
 use serde::Serialize;
 
@@ -102,6 +104,10 @@ kinds! {
         42 "provider-used" ProviderUsed,
         /// An account was forgotten, with everything that was of it.
         50 "account-erased" AccountErased,
+        /// An app was registered.
+        60 "app-registered" AppRegistered,
+        /// A session has a token that counts until the session ends.
+        61 "bearer-issued" BearerIssued,
     }
 }
 
@@ -286,6 +292,28 @@ payloads! {
     }
     /// An account was forgotten, with everything that was of it.
     AccountErased {}
+    /// An app was registered.
+    AppRegistered {
+        /// Its id.
+        app: u64,
+        /// `client_id`.
+        client: String,
+        /// What people are shown.
+        name: String,
+        /// Where to read about it.
+        website: Option<String>,
+        /// Where codes may be sent.
+        redirect_uris: BTreeSet<String>,
+        /// The most it can be granted.
+        scopes: Scopes,
+    }
+    /// A session has a token that counts until the session ends.
+    BearerIssued {
+        /// The session.
+        session: u64,
+        /// The hash it is found by: nothing can be done with it.
+        hash: Hash,
+    }
     /// Somebody at an outside provider may sign in to an account.
     ProviderLinked {
         /// The link's id.

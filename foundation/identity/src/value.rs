@@ -8,8 +8,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::{Serialize, Serializer};
 
-/// What somebody may do, by name: `exchange:read`. A name without a colon (`openid`, `profile`) is about an answer's
-/// content and no right.
+/// What somebody may do, by name: `exchange:read`. A name holds those that it begins before a colon: `read` holds
+/// `read:statuses`. A few names ([`CONTENT`]) are about an answer's content and no rights.
 pub type Scopes = BTreeSet<String>;
 
 /// Nanoseconds in a second.
@@ -165,7 +165,104 @@ pub fn is_scope(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
 }
 
+/// The scopes of OpenID Connect: they are about an answer's content, and whoever signs in may give them.
+pub const CONTENT: [&str; 3] = ["openid", "profile", "offline_access"];
+
 /// Whether having this scope lets somebody do something.
 pub fn is_right(scope: &str) -> bool {
-    scope.contains(':')
+    !CONTENT.contains(&scope)
+}
+
+/// Whether a scope is among these, or part of one of them.
+pub fn holds(scopes: &Scopes, scope: &str) -> bool {
+    scopes.contains(scope) || scope.match_indices(':').any(|(end, _)| scopes.contains(&scope[..end]))
+}
+
+/// Whether none of these is more than those allow.
+pub fn within(scopes: &Scopes, most: &Scopes) -> bool {
+    scopes.iter().all(|scope| holds(most, scope))
+}
+
+/// What of these scopes somebody with these rights may give: those that the rights hold, of the others the parts that they
+/// hold, and all that are no rights.
+pub fn narrowed(scopes: &Scopes, rights: &Scopes) -> Scopes {
+    let mut given = Scopes::new();
+    for scope in scopes {
+        if !is_right(scope) || holds(rights, scope) {
+            given.insert(scope.clone());
+        } else {
+            let is_part = |right: &&String| {
+                right.strip_prefix(scope.as_str()).is_some_and(|rest| rest.starts_with(':'))
+            };
+            given.extend(rights.iter().filter(is_part).cloned());
+        }
+    }
+    given
+}
+
+/// The scopes of a list that spaces divide.
+pub fn read_scopes(list: &str) -> Scopes {
+    list.split_ascii_whitespace().map(str::to_owned).collect()
+}
+
+/// An e-mail address in lower case, as far as it can be told from other texts: at most 254 printable characters, one `@`
+/// with something before it and a dotted name after it.
+pub fn is_email(text: &str) -> bool {
+    let clean = text.len() <= 254
+        && text.bytes().all(|byte| {
+            byte.is_ascii_graphic() && !byte.is_ascii_uppercase() && !b"<>\"\\(),;:".contains(&byte)
+        });
+    let is_host = |host: &str| host.contains('.') && host.split('.').all(|label| !label.is_empty());
+    clean
+        && text
+            .split_once('@')
+            .is_some_and(|(local, host)| !local.is_empty() && !host.contains('@') && is_host(host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_given_is_never_more_than_asked_nor_than_held() {
+        for (asked, rights, given) in [
+            ("read:statuses", "read write", "read:statuses"),
+            ("read write", "read:statuses read:lists", "read:lists read:statuses"),
+            ("read", "read read:lists", "read"),
+            ("admin:read", "read admin:write", ""),
+            ("identity:admin", "read profile", ""),
+            ("rea", "read:statuses read", ""),
+            ("openid profile x", "read", "openid profile"),
+            ("", "read", ""),
+        ] {
+            assert_eq!(
+                narrowed(&read_scopes(asked), &read_scopes(rights)),
+                read_scopes(given),
+                "{asked} of {rights}"
+            );
+        }
+        assert!(within(&read_scopes("read:a write"), &read_scopes("read write:b write")));
+        assert!(!within(&read_scopes("read"), &read_scopes("read:a")));
+    }
+
+    #[test]
+    fn addresses_are_told_from_other_texts() {
+        for good in ["a@b.example", "a.b+c@d-e.example"] {
+            assert!(is_email(good), "{good}");
+        }
+        for wrong in [
+            "",
+            "a",
+            "@b.example",
+            "a@",
+            "a@b",
+            "a@b@c.example",
+            "A@b.example",
+            "a @b.example",
+            "a@b..example",
+            "<a@b.example>",
+        ] {
+            assert!(!is_email(wrong), "{wrong}");
+        }
+    }
 }

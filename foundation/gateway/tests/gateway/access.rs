@@ -26,7 +26,18 @@ impl Authenticator for Names {
             Credential::Bearer("unavailable") => return Err(Denied::Unavailable),
             Credential::Bearer("panics") => panic!("on purpose"),
             Credential::Bearer("none") => Scopes::none(),
-            Credential::Bearer(list) | Credential::ApiKey(list) if list.starts_with("ledger:") => {
+            Credential::Bearer(list) if list.starts_with("app ") => {
+                let scopes = Scopes::parse(&list[4..]).unwrap();
+                let client = Some("an-app".into());
+                return Ok(Arc::new(Principal {
+                    account: 0,
+                    name: "app".into(),
+                    scopes,
+                    client,
+                    session: 2,
+                }));
+            }
+            Credential::Bearer(list) | Credential::ApiKey(list) if list.starts_with("ledger") => {
                 Scopes::parse(list).unwrap()
             }
             Credential::Certificate(b"client") => Scopes::new([READ.0]),
@@ -47,6 +58,8 @@ fn routes() -> Routes<()> {
         .route(Method::GET, "/things/{id}", Access::Scope(READ), whoami)
         .route(Method::POST, "/things/{id}", Access::Scope(WRITE), whoami)
         .route(Method::DELETE, "/things/{id}", Access::Scope(WRITE), whoami)
+        .route(Method::GET, "/known", Access::Known, whoami)
+        .route(Method::GET, "/app", Access::App(READ), whoami)
 }
 
 fn door() -> Door {
@@ -108,7 +121,11 @@ pub(crate) fn each_route_lets_in_only_who_may() {
                 assert_eq!(with("expired").0, 401);
                 assert_eq!(with("none").1.body, b"ada");
             }
-            Access::Scope(scope) => {
+            Access::Known => {
+                assert_eq!(without.problem(), "credential-required");
+                assert_eq!((with("expired").0, with("none").1.body), (401, b"ada".to_vec()));
+            }
+            Access::Scope(scope) | Access::App(scope) => {
                 let other = if *scope == READ { WRITE } else { READ };
                 assert_eq!(without.problem(), "credential-required");
                 assert_eq!(with("none").1.problem(), "insufficient-scope");
@@ -118,6 +135,33 @@ pub(crate) fn each_route_lets_in_only_who_may() {
             }
         }
     }
+}
+
+#[test]
+pub(crate) fn an_app_of_no_account_passes_where_apps_may_and_nowhere_else() {
+    let both = "app ledger:read ledger:write";
+    for Declared { method, path, access, .. } in routes().table() {
+        let answer = ask(method, path, &[("authorization", &format!("Bearer {both}"))]);
+        match access {
+            Access::Public => assert_eq!(answer.body, b"nobody", "it counts as none"),
+            Access::Known | Access::App(_) => assert_eq!(answer.body, b"app"),
+            Access::Signed | Access::Scope(_) => {
+                assert_eq!((answer.status.as_u16(), answer.problem()), (403, "account-required"), "{path}");
+            }
+        }
+    }
+    let lacking = ask(&Method::GET, "/app", &[("authorization", "Bearer app ledger:write")]);
+    assert_eq!(lacking.problem(), "insufficient-scope");
+}
+
+#[test]
+fn who_holds_the_whole_holds_its_parts() {
+    let with = |list: &str| {
+        let answer = ask(&Method::GET, "/things/1", &[("authorization", &format!("Bearer {list}"))]);
+        answer.status.as_u16()
+    };
+    assert_eq!((with("ledger:read:one"), with("ledger:rea"), with("ledger:")), (403, 403, 403));
+    assert_eq!((with("ledger"), with("ledger:read")), (200, 200));
 }
 
 #[test]

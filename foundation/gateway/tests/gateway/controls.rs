@@ -6,6 +6,7 @@
 fn nothing_can_be_taken_out_of_an_ordinary_build() {
     const { assert!(!decalog_gateway::sabotage::COMPILED_IN) };
     crate::access::each_route_lets_in_only_who_may();
+    crate::access::an_app_of_no_account_passes_where_apps_may_and_nowhere_else();
     crate::proxies::a_stranger_cannot_name_the_client();
     crate::layers::a_body_above_the_limit_is_refused();
     crate::limits::an_address_and_an_account_have_their_quota();
@@ -29,6 +30,12 @@ mod taken_out {
     #[test]
     fn scope() {
         fails_without(Sabotage::ScopeUnchecked, crate::access::each_route_lets_in_only_who_may);
+    }
+
+    #[test]
+    fn apps() {
+        let test = crate::access::an_app_of_no_account_passes_where_apps_may_and_nowhere_else;
+        fails_without(Sabotage::AppsLetIn, test);
     }
 
     #[test]

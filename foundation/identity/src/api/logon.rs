@@ -126,7 +126,7 @@ impl Identity {
     async fn known(&self, name: &str) -> Result<Option<Known>, Trouble> {
         let name = name.to_owned();
         self.read(move |state| {
-            let (id, account) = state.account_named(&name)?;
+            let (id, account) = state.account_called(&name)?;
             Some(Known {
                 id,
                 password: account.password.clone().filter(|_| !account.service),

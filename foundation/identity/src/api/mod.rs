@@ -1,5 +1,6 @@
 //! The edge: where secrets are made and compared, tokens signed and checked, and HTTP is spoken.
 
+pub mod app;
 mod authenticator;
 mod challenge;
 mod credential;

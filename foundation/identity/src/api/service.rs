@@ -33,10 +33,10 @@ use crate::engine::webauthn::RelyingParty;
 use crate::event::Event;
 use crate::password;
 use crate::projection::audit::Audit;
-use crate::projection::principals::Principals;
+use crate::projection::principals::{Aliases, Principals};
 use crate::projection::trail::{Files, Trail};
 use crate::state::Directory;
-use crate::value::{Client, GrantType, Profile, SECOND, Scopes};
+use crate::value::{CONTENT, Client, GrantType, Profile, SECOND, Scopes};
 
 /// The directory's number among the systems: the high half of its partition's id.
 pub const SYSTEM: u16 = 2;
@@ -101,6 +101,10 @@ pub struct Settings {
     pub key_period: i64,
     /// Whether strangers may register clients (RFC 7591).
     pub open_registration: bool,
+    /// Whether strangers may open accounts, through an app ([`Identity::sign_up`]).
+    pub open_accounts: bool,
+    /// What apps may have that register themselves.
+    pub apps: Apps,
     /// Password checks at the same time.
     pub password_checks: usize,
     /// Password checks that may wait.
@@ -111,6 +115,17 @@ pub struct Settings {
     pub accounts: Vec<OpenAccount>,
     /// Outside providers through which people sign in.
     pub providers: Vec<Provider>,
+}
+
+/// What apps may have that register themselves ([`Identity::register_app`]): the words of the protocol that they speak.
+#[derive(Clone, Debug, Default)]
+pub struct Apps {
+    /// The scopes that one may register. None of [`ADMIN`]'s kind is taken, whatever stands here.
+    pub scopes: Scopes,
+    /// Those of one that names none.
+    pub default: Scopes,
+    /// Names that mean other scopes, too, for every principal that holds one.
+    pub aliases: Aliases,
 }
 
 /// Why something is not done.
@@ -229,7 +244,9 @@ impl Identity {
         let trail = Trail::open(files.clone(), plan.settings.audit_days).map_err(Failure::Audit)?;
         let mut recorder = Recorder::open(&partition, trail, plan.erasures.clone())?;
         recorder.catch_up()?;
-        let seen = partition.read_blocking(0, Principals::of).map_err(Trouble::from)?;
+        let aliases = plan.settings.apps.aliases.clone();
+        let seen =
+            partition.read_blocking(0, |state| Principals::of(state, aliases)).map_err(Trouble::from)?;
         let (principals, from) = (Arc::new(seen.value), seen.seen);
         let audit = Arc::new(Audit::new(files, Address::of_record(from)));
         let recording = recorder.spawn(Handle::current()).map_err(Failure::Audit)?;
@@ -370,7 +387,7 @@ impl Identity {
             }
         }
         let mut scopes = rights.clone();
-        scopes.extend(["openid", "profile", "offline_access"].map(str::to_owned));
+        scopes.extend(CONTENT.map(str::to_owned));
         let client = Client {
             id: OWN_CLIENT.to_owned(),
             name: "Decalog command line".to_owned(),

@@ -1,6 +1,6 @@
 //! Who may what at this moment: what a token or API key is checked against, without asking the state.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
@@ -8,7 +8,7 @@ use decalog_gateway::access::{Principal, Scopes as Held};
 
 use crate::event::{Event, What};
 use crate::state::Directory;
-use crate::value::{Hash, Scopes, is_right};
+use crate::value::{Client, Hash, Scopes, narrowed};
 
 /// A session or an API key, as whoever shows it is seen.
 #[derive(Clone, Debug)]
@@ -41,6 +41,24 @@ struct Person {
     keys: BTreeSet<Hash>,
 }
 
+/// An app, as others are told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct App {
+    /// Its id, a number.
+    pub id: u64,
+    /// What people are shown.
+    pub name: String,
+    /// Where to read about it.
+    pub website: Option<String>,
+    /// Where codes may be sent.
+    pub redirect_uris: BTreeSet<String>,
+    /// The most it can be granted.
+    pub scopes: Scopes,
+}
+
+/// Scopes that mean others too: whoever holds one of these names holds what it stands for.
+pub type Aliases = BTreeMap<String, Scopes>;
+
 /// The picture; changed by events only.
 #[derive(Debug, Default)]
 pub struct Picture {
@@ -49,6 +67,11 @@ pub struct Picture {
     keys: HashMap<Hash, Live>,
     key_hashes: HashMap<u64, Hash>,
     trusted: HashMap<String, Trusted>,
+    /// Tokens that count as long as their sessions.
+    bearers: HashMap<Hash, u64>,
+    bearer_hashes: HashMap<u64, Hash>,
+    apps: HashMap<String, Arc<App>>,
+    aliases: Aliases,
 }
 
 /// The picture behind its lock. Nothing on the apply thread takes it.
@@ -59,9 +82,15 @@ pub struct Principals {
 }
 
 impl Principals {
-    /// The picture of a state.
-    pub fn of(state: &Directory) -> Principals {
-        let mut picture = Picture::default();
+    /// The picture of a state, in which these names mean more.
+    pub fn of(state: &Directory, aliases: Aliases) -> Principals {
+        let mut picture = Picture { aliases, ..Picture::default() };
+        for (id, app) in state.apps() {
+            if let Some(Client { name, redirect_uris, scopes, .. }) = state.client(id).cloned() {
+                let app = App { id: app.id, name, website: app.website.clone(), redirect_uris, scopes };
+                picture.apps.insert(id.to_owned(), Arc::new(app));
+            }
+        }
         for (id, account) in state.accounts() {
             let person = Person {
                 name: account.name.as_str().into(),
@@ -74,6 +103,9 @@ impl Principals {
         for (id, session) in state.sessions() {
             let client = session.client.as_deref();
             picture.start(session.account, id, client, session.scopes.clone(), session.expires);
+            if let Some(hash) = state.bearer(session) {
+                picture.issue(id, hash);
+            }
         }
         for (id, key) in state.api_keys() {
             picture.add_key(key.account, id, key.hash, key.scopes.clone(), key.expires);
@@ -112,6 +144,16 @@ impl Picture {
         self.keys.get(hash).filter(|live| !self.is_out(live.principal.account))
     }
 
+    /// The session that a token belongs to which counts as long as it lives.
+    pub fn bearer(&self, hash: &Hash) -> Option<&Live> {
+        self.session(*self.bearers.get(hash)?)
+    }
+
+    /// The app that is this client.
+    pub fn app(&self, client: &str) -> Option<&Arc<App>> {
+        self.apps.get(client)
+    }
+
     /// Every trusted key, by name.
     pub fn trusted(&self) -> impl Iterator<Item = (&str, &Trusted)> {
         self.trusted.iter().map(|(kid, key)| (kid.as_str(), key))
@@ -148,8 +190,23 @@ impl Picture {
                     live.expires = it.expires;
                 }
             }
+            What::BearerIssued(it) => self.issue(it.session, it.hash),
+            What::AppRegistered(it) => {
+                let app = App {
+                    id: it.app,
+                    name: it.name.clone(),
+                    website: it.website.clone(),
+                    redirect_uris: it.redirect_uris.clone(),
+                    scopes: it.scopes.clone(),
+                };
+                self.apps.insert(it.client.clone(), Arc::new(app));
+            }
+            What::ClientRemoved(it) => drop(self.apps.remove(&it.client)),
             What::SessionEnded(it) => {
                 self.sessions.remove(&it.session);
+                if let Some(hash) = self.bearer_hashes.remove(&it.session) {
+                    self.bearers.remove(&hash);
+                }
                 if let Some(person) = self.people.get_mut(&account) {
                     person.sessions.remove(&it.session);
                 }
@@ -179,20 +236,33 @@ impl Picture {
         given: Option<Scopes>,
         expires: i64,
     ) -> Live {
-        let person = self.people.entry(account).or_default();
-        let principal = Principal {
-            account,
-            name: person.name.clone(),
-            scopes: held(&person.scopes, given.as_ref()),
-            client: client.map(Into::into),
-            session,
+        // An app of no account has what it was given.
+        let nobody = Person { name: client.unwrap_or_default().into(), ..Person::default() };
+        let (person, scopes) = match (account, &given) {
+            (0, given) => (&nobody, given.clone().unwrap_or_default()),
+            (_, given) => {
+                let person = &*self.people.entry(account).or_default();
+                (
+                    person,
+                    given.as_ref().map_or_else(|| person.scopes.clone(), |it| narrowed(it, &person.scopes)),
+                )
+            }
         };
+        let (name, client) = (person.name.clone(), client.map(Into::into));
+        let principal = Principal { account, name, scopes: widened(scopes, &self.aliases), client, session };
         Live { principal: Arc::new(principal), expires, given }
+    }
+
+    fn issue(&mut self, session: u64, hash: Hash) {
+        self.bearers.insert(hash, session);
+        self.bearer_hashes.insert(session, hash);
     }
 
     fn start(&mut self, account: u64, id: u64, client: Option<&str>, given: Option<Scopes>, expires: i64) {
         let live = self.live(account, id, client, given, expires);
-        self.people.entry(account).or_default().sessions.insert(id);
+        if account != 0 {
+            self.people.entry(account).or_default().sessions.insert(id);
+        }
         self.sessions.insert(id, live);
     }
 
@@ -212,8 +282,10 @@ impl Picture {
         let Some(person) = self.people.get_mut(&account) else { return };
         person.scopes.clone_from(scopes);
         let (sessions, keys) = (person.sessions.clone(), person.keys.clone());
+        let aliases = &self.aliases;
         let again = |live: &mut Live| {
-            let scopes = held(scopes, live.given.as_ref());
+            let held = live.given.as_ref().map_or_else(|| scopes.clone(), |given| narrowed(given, scopes));
+            let scopes = widened(held, aliases);
             live.principal = Arc::new(Principal { scopes, ..Principal::clone(&live.principal) });
         };
         sessions.iter().for_each(|id| {
@@ -225,13 +297,8 @@ impl Picture {
     }
 }
 
-/// What somebody may do who was given some of an account's rights; scopes that are no rights are as given.
-fn held(rights: &Scopes, given: Option<&Scopes>) -> Held {
-    match given {
-        None => Held::new(rights.iter().map(String::as_str)),
-        Some(given) => {
-            let has = |scope: &&String| !is_right(scope) || rights.contains(*scope);
-            Held::new(given.iter().filter(has).map(String::as_str))
-        }
-    }
+/// These scopes, and what those of them stand for that are aliases.
+fn widened(scopes: Scopes, aliases: &Aliases) -> Held {
+    let more = scopes.iter().filter_map(|scope| aliases.get(scope)).flatten();
+    Held::new(scopes.iter().chain(more).map(String::as_str))
 }

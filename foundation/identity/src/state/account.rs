@@ -10,7 +10,7 @@ use crate::command::{
 };
 use crate::engine::lockout;
 use crate::event::{AccountOpened, DisabledSet, LogonsFailed, PasswordSet, RoleSet, RolesAssigned};
-use crate::value::{Bytes, Hash, Scopes, is_name, is_right, is_scope};
+use crate::value::{Bytes, Hash, Scopes, is_name, is_scope, narrowed};
 
 /// An account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +37,9 @@ pub struct Account {
     pub recovery: BTreeSet<Hash>,
     /// When it was opened.
     pub opened: i64,
+    /// Where to write to, in lower case; nobody else has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
 }
 
 /// A second factor by time (RFC 6238).
@@ -67,6 +70,14 @@ impl Directory {
         self.account(id).map(|account| (id, account))
     }
 
+    /// The account that somebody names when they log on: by its login name, or by its e-mail address.
+    pub fn account_called(&self, name: &str) -> Option<(u64, &Account)> {
+        self.account_named(name).or_else(|| {
+            let id = *self.found.emails.get(name)?;
+            self.account(id).map(|account| (id, account))
+        })
+    }
+
     /// Every role.
     pub fn roles(&self) -> impl Iterator<Item = (&str, &Scopes)> {
         self.roles.rows().iter().map(|(role, scopes)| (role.as_str(), scopes))
@@ -78,10 +89,9 @@ impl Directory {
         roles.filter_map(|role| self.roles.get(role.as_str())).flatten().cloned().collect()
     }
 
-    /// What of these scopes this account may give: the rights it has, and all that are no rights.
+    /// What of these scopes this account may give.
     pub(super) fn held(&self, account: u64, scopes: &Scopes) -> Scopes {
-        let has = self.scopes_of(account);
-        scopes.iter().filter(|scope| !is_right(scope) || has.contains(*scope)).cloned().collect()
+        narrowed(scopes, &self.scopes_of(account))
     }
 
     pub(super) fn open(&self, account: u64) -> Result<&Account, Refusal> {
@@ -117,7 +127,7 @@ impl Directory {
         if !is_name(&it.name) || it.password.as_ref().is_some_and(|hash| !is_password_hash(hash)) {
             return Err(Refusal::Invalid);
         }
-        if self.found.names.contains_key(&it.name) {
+        if self.found.names.contains_key(&it.name) || self.found.emails.contains_key(&it.name) {
             return Err(Refusal::NameTaken);
         }
         self.known(&it.roles)?;
@@ -134,6 +144,7 @@ impl Directory {
             totp: None,
             recovery: BTreeSet::new(),
             opened: moment.now(),
+            email: None,
         };
         self.accounts.put(id, account);
         self.found.names.insert(it.name.clone(), id);

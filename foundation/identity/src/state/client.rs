@@ -5,7 +5,7 @@ use crate::command::{Refusal, RemoveClient, Reply, SetClient};
 use crate::event::{ClientRemoved, ClientSet};
 use crate::value::{Client, GrantType, is_name, is_scope};
 
-/// Clients in all.
+/// Clients in all, apps aside.
 const MOST_CLIENTS: usize = 10_000;
 
 impl Directory {
@@ -21,7 +21,7 @@ impl Directory {
 
     /// Whether one more can be registered: asked first, so that strangers' refusals are not in the log.
     pub fn has_room_for_a_client(&self) -> bool {
-        self.clients.rows().len() < MOST_CLIENTS
+        self.clients.rows().len() - self.apps.rows().len() < MOST_CLIENTS
     }
 
     pub(super) fn client_may(&self, id: &str, grant: GrantType) -> Result<&Client, Refusal> {
@@ -30,9 +30,13 @@ impl Directory {
     }
 
     pub(super) fn set_client(&mut self, moment: &mut Moment<'_>, it: SetClient) -> Outcome {
+        let acts_alone = it.client.grants.contains(&GrantType::ClientCredentials);
+        if it.client.name.len() > 100 || (acts_alone && it.client.account.is_none()) {
+            return Err(Refusal::Invalid);
+        }
         check(&it.client)?;
         let known = self.client(&it.client.id).is_some();
-        if it.new && known {
+        if (it.new && known) || self.app(&it.client.id).is_some() {
             return Err(Refusal::NameTaken);
         }
         if !known && !self.has_room_for_a_client() {
@@ -49,8 +53,14 @@ impl Directory {
     pub(super) fn remove_client(&mut self, moment: &mut Moment<'_>, it: RemoveClient) -> Outcome {
         self.clients.remove(&it.client).ok_or(Refusal::UnknownClient)?;
         let of_client = |client: &Option<String>| client.as_ref() == Some(&it.client);
-        let sessions: Vec<u64> =
-            self.sessions().filter(|(_, session)| of_client(&session.client)).map(|(id, _)| id).collect();
+        let sessions: Vec<u64> = match self.app(&it.client) {
+            // Nobody has signed in through it: there is no need to look at everybody's sessions.
+            Some(app) if !app.used => self.sessions_of_app(&it.client),
+            _ => {
+                self.sessions().filter(|(_, session)| of_client(&session.client)).map(|(id, _)| id).collect()
+            }
+        };
+        self.forget_app(&it.client);
         for session in sessions {
             self.close_session(moment, session, false);
         }
@@ -71,7 +81,8 @@ impl Directory {
     }
 }
 
-fn check(client: &Client) -> Result<(), Refusal> {
+/// What holds for every client.
+pub(super) fn check(client: &Client) -> Result<(), Refusal> {
     let uris = client.redirect_uris.len() <= 20
         && client
             .redirect_uris
@@ -80,11 +91,7 @@ fn check(client: &Client) -> Result<(), Refusal> {
     let scopes = client.scopes.len() <= 100 && client.scopes.iter().all(|scope| is_scope(scope));
     let needs_redirect = client.grants.contains(&GrantType::AuthorizationCode);
     let acts_alone = client.grants.contains(&GrantType::ClientCredentials);
-    let whole = (!needs_redirect || !client.redirect_uris.is_empty())
-        && (!acts_alone || (client.secret.is_some() && client.account.is_some()));
-    if is_name(&client.id) && client.name.len() <= 100 && uris && scopes && whole {
-        Ok(())
-    } else {
-        Err(Refusal::Invalid)
-    }
+    let whole =
+        (!needs_redirect || !client.redirect_uris.is_empty()) && (!acts_alone || client.secret.is_some());
+    if is_name(&client.id) && uris && scopes && whole { Ok(()) } else { Err(Refusal::Invalid) }
 }

@@ -6,7 +6,7 @@ use decalog_runtime::erasure::Erase;
 use super::{Directory, Moment, Outcome};
 use crate::command::{Command, EraseAccount, Refusal, RemoveClient, Reply};
 use crate::event::AccountErased;
-use crate::value::Hash;
+use crate::value::{Hash, holds};
 
 impl Erase for Directory {
     const NAME: &'static str = "identity";
@@ -24,7 +24,7 @@ impl Directory {
     /// Whether this is a person who is let in and holds a right.
     fn is_person_with(&self, account: u64, right: &str) -> bool {
         let is_person = self.account(account).is_some_and(|account| !account.service && !account.disabled);
-        is_person && self.scopes_of(account).contains(right)
+        is_person && holds(&self.scopes_of(account), right)
     }
 
     pub(super) fn erase_account(&mut self, moment: &mut Moment<'_>, it: &EraseAccount) -> Outcome {
@@ -47,6 +47,9 @@ impl Directory {
         self.forget_credentials_of(it.account);
         if let Some(account) = self.accounts.remove(&it.account) {
             self.found.names.remove(&account.name);
+            if let Some(email) = account.email {
+                self.found.emails.remove(&email);
+            }
         }
         moment.tell(it.account, AccountErased {});
         Ok(Reply::Done)

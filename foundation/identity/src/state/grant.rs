@@ -9,7 +9,7 @@ use crate::command::{
 };
 use crate::event::{Consented, DeviceDecided, ReuseDetected, SessionRefreshed};
 use crate::sabotage::{self, Sabotage};
-use crate::value::{Device, GrantType, Hash, Scopes, is_scope};
+use crate::value::{Device, GrantType, Hash, Scopes, is_scope, within};
 
 /// Device codes of one client at the same time.
 const MOST_DEVICE_CODES: usize = 1_000;
@@ -100,7 +100,7 @@ impl Directory {
         if it.challenge.is_none() && !client.profile.without_pkce {
             return Err(Refusal::ChallengeMismatch);
         }
-        if !it.scopes.is_subset(&client.scopes) {
+        if !within(&it.scopes, &client.scopes) {
             return Err(Refusal::ScopeExceeded);
         }
         let session = self.own_session(it.session)?;
@@ -165,7 +165,7 @@ impl Directory {
     }
 
     /// Begins the session of a grant.
-    fn grant(
+    pub(super) fn grant(
         &mut self,
         moment: &mut Moment<'_>,
         given: Given,
@@ -229,7 +229,7 @@ impl Directory {
     pub(super) fn issue_device_code(&mut self, moment: &mut Moment<'_>, it: IssueDeviceCode) -> Outcome {
         moment.ahead(it.expires)?;
         let client = self.client_may(&it.client, GrantType::DeviceCode)?;
-        if !it.scopes.is_subset(&client.scopes) {
+        if !within(&it.scopes, &client.scopes) {
             return Err(Refusal::ScopeExceeded);
         }
         if !is_scope(&it.user_code) {
@@ -296,7 +296,7 @@ impl Directory {
     pub(super) fn grant_client(&mut self, moment: &mut Moment<'_>, it: GrantClient) -> Outcome {
         moment.ahead(it.expires)?;
         let client = self.client_may(&it.client, GrantType::ClientCredentials)?;
-        if !it.scopes.is_subset(&client.scopes) {
+        if !within(&it.scopes, &client.scopes) {
             return Err(Refusal::ScopeExceeded);
         }
         let account = client.account.ok_or(Refusal::GrantNotAllowed)?;
@@ -306,8 +306,8 @@ impl Directory {
 }
 
 /// What somebody gave a client.
-struct Given {
-    account: u64,
-    authenticated: i64,
-    scopes: Scopes,
+pub(super) struct Given {
+    pub(super) account: u64,
+    pub(super) authenticated: i64,
+    pub(super) scopes: Scopes,
 }

@@ -4,6 +4,7 @@
 
 mod account;
 mod api_key;
+mod app;
 mod client;
 mod erasure;
 mod factor;
@@ -23,13 +24,14 @@ use decalog_runtime::{Digest, Outbox, Stamp, StateMachine, Timestamp};
 
 pub use account::{Account, Totp};
 pub use api_key::ApiKey;
+pub use app::App;
 pub use grant::{Code, DeviceCode};
 pub use link::Link;
 pub use passkey::Passkey;
 pub use session::Session;
 pub use signing::SigningKey;
 
-use crate::command::{Command, Refusal, Reply};
+use crate::command::{Command, Refusal, RemoveClient, Reply};
 use crate::event::{Event, What};
 use crate::value::{Client, Hash, Scopes};
 use table::Table;
@@ -48,6 +50,7 @@ pub struct Directory {
     signing_keys: Table<String, SigningKey>,
     passkeys: Table<u64, Passkey>,
     links: Table<u64, Link>,
+    apps: Table<String, App>,
     found: Found,
 }
 
@@ -56,6 +59,8 @@ pub struct Directory {
 struct Found {
     /// Login name → account.
     names: std::collections::BTreeMap<String, u64>,
+    /// E-mail address → account.
+    emails: std::collections::BTreeMap<String, u64>,
     /// Hash of a cookie or of a refresh token's family → session.
     secrets: std::collections::BTreeMap<Hash, u64>,
     /// Hash of an API key → its id.
@@ -71,6 +76,9 @@ struct Found {
     /// (issuer, subject) → link; (account, link).
     subjects: std::collections::BTreeMap<(String, String), u64>,
     links_of: BTreeSet<(u64, u64)>,
+    /// (end, app through which nobody has signed in); (app, session of its own).
+    unused: BTreeSet<(i64, String)>,
+    app_sessions: BTreeSet<(String, u64)>,
     /// What ends by itself, and when.
     ends: BTreeSet<(i64, End)>,
 }
@@ -83,6 +91,7 @@ enum End {
     Code(Hash),
     DeviceCode(Hash),
     SigningKey(String),
+    App(String),
 }
 
 /// The record that is applied and what it tells.
@@ -147,6 +156,9 @@ impl Directory {
             Command::LogOnWithProvider(it) => self.log_on_with_provider(moment, it),
             Command::OpenWithProvider(it) => self.open_with_provider(moment, it),
             Command::EraseAccount(it) => self.erase_account(moment, &it),
+            Command::RegisterApp(it) => self.register_app(moment, it),
+            Command::GrantApp(it) => self.grant_app(moment, it),
+            Command::SignUp(it) => self.sign_up(moment, it),
         }
     }
 }
@@ -173,6 +185,7 @@ impl StateMachine for Directory {
             End::Code(code) => self.forget_code(&code),
             End::DeviceCode(code) => self.forget_device_code(&code),
             End::SigningKey(kid) => drop(self.revoke_signing_key(moment, &kid, true)),
+            End::App(client) => drop(self.remove_client(moment, RemoveClient { client })),
         }
     }
 

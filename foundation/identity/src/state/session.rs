@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Directory, End, Moment, Outcome};
+use super::{Directory, Moment, Outcome};
 use crate::command::{EndOtherSessions, EndSession, Factor, LogOn, Refusal, Reply};
-use crate::event::{RecoveryCodesChanged, SessionEnded, SessionStarted};
+use crate::event::{BearerIssued, RecoveryCodesChanged, SessionEnded, SessionStarted};
 use crate::sabotage::{self, Sabotage};
 use crate::value::{Device, GrantType, Hash, Scopes};
 
@@ -14,7 +14,7 @@ const MOST_SESSIONS: usize = 200;
 /// A session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
-    /// Whose.
+    /// Whose; 0 for an app's own.
     pub account: u64,
     /// The client it was granted to; none for a person's own.
     pub client: Option<String>,
@@ -150,16 +150,16 @@ impl Directory {
     /// Adds a session; the oldest makes room when there are too many.
     pub(super) fn start_session(&mut self, moment: &mut Moment<'_>, session: Session) -> u64 {
         let account = session.account;
+        if let Some(client) = session.client.as_deref().filter(|_| account != 0) {
+            self.use_app(client);
+        }
         let oldest = self.sessions_of(account).map(|(id, _)| id).next();
         if let Some(oldest) = oldest.filter(|_| self.sessions_of(account).count() >= MOST_SESSIONS) {
             self.close_session(moment, oldest, false);
         }
         let id = self.ids.next(moment.at.time, moment.at.bucket).0;
-        self.found.sessions_of.insert((account, id));
-        self.found.ends.insert((session.expires, End::Session(id)));
-        if let Some(secret) = session.secret {
-            self.found.secrets.insert(secret, id);
-        }
+        self.found.add_session(id, &session);
+        let bearer = self.bearer(&session).map(|hash| BearerIssued { session: id, hash });
         let started = SessionStarted {
             session: id,
             client: session.client.clone(),
@@ -169,16 +169,15 @@ impl Directory {
         };
         self.sessions.put(id, session);
         moment.tell(account, started);
+        if let Some(bearer) = bearer {
+            moment.tell(account, bearer);
+        }
         id
     }
 
     pub(super) fn close_session(&mut self, moment: &mut Moment<'_>, id: u64, expired: bool) {
         let Some(session) = self.sessions.remove(&id) else { return };
-        self.found.sessions_of.remove(&(session.account, id));
-        self.found.ends.remove(&(session.expires, End::Session(id)));
-        if let Some(secret) = session.secret {
-            self.found.secrets.remove(&secret);
-        }
+        self.found.remove_session(id, &session);
         moment.tell(session.account, SessionEnded { session: id, expired });
     }
 

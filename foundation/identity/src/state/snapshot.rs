@@ -8,7 +8,9 @@ use decalog_runtime::{Digest, pack, unpack};
 use serde::{Deserialize, Serialize};
 
 use super::table::Table;
-use super::{Account, ApiKey, Code, DeviceCode, Directory, End, Found, Link, Passkey, Session, SigningKey};
+use super::{
+    Account, ApiKey, App, Code, DeviceCode, Directory, End, Found, Link, Passkey, Session, SigningKey,
+};
 use crate::value::{Client, Hash, Scopes};
 
 /// What is written; borrowed for writing.
@@ -27,6 +29,8 @@ struct Written<'a> {
     passkeys: &'a BTreeMap<u64, Passkey>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     links: &'a BTreeMap<u64, Link>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    apps: &'a BTreeMap<String, App>,
 }
 
 /// The same, owned, for reading.
@@ -47,6 +51,9 @@ struct Read {
     /// Missing in snapshots from before there were any.
     #[serde(default)]
     links: BTreeMap<u64, Link>,
+    /// Missing in snapshots from before there were any.
+    #[serde(default)]
+    apps: BTreeMap<String, App>,
 }
 
 impl Directory {
@@ -64,6 +71,7 @@ impl Directory {
             signing_keys: self.signing_keys.rows(),
             passkeys: self.passkeys.rows(),
             links: self.links.rows(),
+            apps: self.apps.rows(),
         };
         pack(&written, &mut bytes);
         out.write_all(&bytes)
@@ -85,6 +93,7 @@ impl Directory {
             signing_keys: Table::of(read.signing_keys),
             passkeys: Table::of(read.passkeys),
             links: Table::of(read.links),
+            apps: Table::of(read.apps),
             found: Found::default(),
         };
         directory.found = directory.find();
@@ -104,11 +113,12 @@ impl Directory {
             self.device_codes.digest(),
             self.signing_keys.digest(),
         ];
-        // A state without passkeys or links has the digest that it had before there were any.
+        // A state without passkeys, links or apps has the digest that it had before there were any.
         let passkeys = (!self.passkeys.rows().is_empty()).then(|| self.passkeys.digest());
         let links = (!self.links.rows().is_empty()).then(|| self.links.digest());
+        let apps = (!self.apps.rows().is_empty()).then(|| self.apps.digest());
         let then = |digest: Digest, table: Digest| digest.then(&table.0.to_le_bytes());
-        tables.into_iter().chain(passkeys).chain(links).fold(Digest::of(&bytes), then)
+        tables.into_iter().chain(passkeys).chain(links).chain(apps).fold(Digest::of(&bytes), then)
     }
 
     /// Makes the indexes from the tables.
@@ -116,13 +126,10 @@ impl Directory {
         let mut found = Found::default();
         for (id, account) in self.accounts.rows() {
             found.names.insert(account.name.clone(), *id);
+            found.emails.extend(account.email.iter().map(|email| (email.clone(), *id)));
         }
         for (id, session) in self.sessions.rows() {
-            found.sessions_of.insert((session.account, *id));
-            found.ends.insert((session.expires, End::Session(*id)));
-            if let Some(secret) = session.secret {
-                found.secrets.insert(secret, *id);
-            }
+            found.add_session(*id, session);
         }
         for (id, key) in self.api_keys.rows() {
             found.keys_of.insert((key.account, *id));
@@ -146,6 +153,9 @@ impl Directory {
             found.subjects.insert((link.issuer.clone(), link.subject.clone()), *id);
             found.links_of.insert((link.account, *id));
         }
+        for (client, app) in self.apps.rows() {
+            found.add_app(client, app);
+        }
         for (kid, key) in self.signing_keys.rows() {
             found.ends.insert((key.trusted_until, End::SigningKey(kid.clone())));
         }
@@ -159,7 +169,10 @@ impl Directory {
         }
         for (id, session) in self.sessions.rows() {
             let account = self.accounts.get(&session.account);
-            if account.is_none_or(|account| account.disabled) {
+            let is_apps_own = || {
+                session.account == 0 && session.client.as_ref().is_some_and(|it| self.apps.get(it).is_some())
+            };
+            if account.is_none_or(|account| account.disabled) && !is_apps_own() {
                 return Err(format!("session {id} of an account that is not there or shut out"));
             }
             if session.client.as_ref().is_some_and(|client| self.clients.get(client).is_none()) {
@@ -181,6 +194,14 @@ impl Directory {
             if self.accounts.get(&key.account).is_none() {
                 return Err(format!("API key {id} of an account that is not there"));
             }
+        }
+        for (id, app) in self.apps.rows() {
+            if self.clients.get(id).is_none_or(|client| client.account.is_some()) {
+                return Err(format!("app {} is no client, or acts as an account", app.id));
+            }
+        }
+        if self.found.emails.len() != self.accounts().filter(|(_, account)| account.email.is_some()).count() {
+            return Err("two accounts with one e-mail address".to_owned());
         }
         for (id, client) in self.clients.rows() {
             if client.account.is_some_and(|account| self.accounts.get(&account).is_none()) {

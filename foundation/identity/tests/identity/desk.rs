@@ -31,6 +31,7 @@ pub(crate) struct Place {
     store: MemoryStore,
     pub(crate) clock: Arc<SimClock>,
     issuer: &'static str,
+    pub(crate) open_accounts: bool,
     pub(crate) providers: Vec<Provider>,
     pub(crate) fetch: Arc<dyn Fetch>,
     folder: tempfile::TempDir,
@@ -81,17 +82,28 @@ impl Answer {
     }
 }
 
-fn settings(issuer: &str) -> Settings {
+fn settings(issuer: &str, open_accounts: bool) -> Settings {
     Settings {
         issuer: issuer.to_owned(),
         audience: issuer.to_owned(),
-        rights: set(&["identity:admin", "identity:self", "a:read", "a:write"]),
-        user_rights: set(&["a:read"]),
+        rights: set(&[
+            "identity:admin",
+            "identity:self",
+            "a:read",
+            "a:write",
+            "read",
+            "write",
+            "follow",
+            "admin:read",
+        ]),
+        user_rights: set(&["a:read", "read", "write", "follow"]),
         access_lifetime: 600 * SECOND,
         refresh_lifetime: 86_400 * SECOND,
         logon_lifetime: 3_600 * SECOND,
         key_period: 7 * 86_400 * SECOND,
         open_registration: true,
+        open_accounts,
+        apps: crate::apps::settings(),
         audit_days: 365,
         password_checks: 2,
         password_queue: 64,
@@ -108,6 +120,7 @@ impl Place {
     pub(crate) fn known_as(issuer: &'static str) -> Place {
         Place {
             issuer,
+            open_accounts: true,
             providers: Vec::new(),
             fetch: Arc::new(()),
             disk: SimDisk::new(),
@@ -146,7 +159,10 @@ impl Place {
             meter: Arc::new(()),
             fatal: Arc::new(|fatal| panic!("{fatal}")),
             fetch: Arc::clone(&self.fetch),
-            settings: Settings { providers: self.providers.clone(), ..settings(self.issuer) },
+            settings: Settings {
+                providers: self.providers.clone(),
+                ..settings(self.issuer, self.open_accounts)
+            },
         };
         let _inside = self.runtime.enter();
         let (identity, first) = Identity::start(plan).expect("the directory starts");
@@ -164,6 +180,11 @@ impl Place {
             let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.expect("a body");
             Answer { status, headers, text: String::from_utf8(body.to_vec()).expect("text") }
         })
+    }
+
+    /// Waits for something that the directory does.
+    pub(crate) fn wait<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
     }
 
     /// A request of a program: JSON, with a token.

@@ -19,7 +19,7 @@ pub(crate) struct Scene {
     pub(crate) password: String,
 }
 
-fn scene() -> Scene {
+pub(crate) fn scene() -> Scene {
     Scene::at(Place::new())
 }
 
@@ -63,7 +63,7 @@ impl Scene {
     }
 
     /// Signs in on a page and answers the next one.
-    fn sign_in(&self, visitor: &mut Visitor, link: &str) -> Answer {
+    pub(crate) fn sign_in(&self, visitor: &mut Visitor, link: &str) -> Answer {
         let page = visitor.get(&self.place, &self.desk, link);
         assert_eq!(page.status, StatusCode::OK, "{}", page.text);
         let mut fields = fields(&page);
@@ -136,16 +136,16 @@ impl Scene {
     }
 }
 
-fn own((name, value): (&str, &str)) -> (String, String) {
+pub(crate) fn own((name, value): (&str, &str)) -> (String, String) {
     (name.to_owned(), value.to_owned())
 }
 
-fn borrowed(fields: &[(String, String)]) -> Vec<(&str, &str)> {
+pub(crate) fn borrowed(fields: &[(String, String)]) -> Vec<(&str, &str)> {
     fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
 }
 
 /// The hidden fields of a page, unescaped.
-fn fields(page: &Answer) -> Vec<(String, String)> {
+pub(crate) fn fields(page: &Answer) -> Vec<(String, String)> {
     let plain = |text: &str| {
         text.replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
     };

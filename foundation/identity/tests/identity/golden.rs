@@ -45,6 +45,10 @@ const HIGHEST_BEFORE_PROVIDERS: (u16, u16, u16) = (31, 25, 32);
 const BEFORE_ERASURES: (usize, usize) = (35, 28);
 const HIGHEST_BEFORE_ERASURES: (u16, u16, u16) = (49, 49, 79);
 
+/// The same before apps registered themselves.
+const BEFORE_APPS: (usize, usize) = (36, 29);
+const HIGHEST_BEFORE_APPS: (u16, u16, u16) = (59, 59, 99);
+
 /// What came by in a fixed life: the first of each kind, and the state's digest now and then.
 struct Course {
     commands: BTreeMap<(u16, u16), String>,
@@ -155,13 +159,23 @@ fn a_life_with_providers_has_the_bytes_and_the_course_it_was_released_with() {
 fn a_life_with_erasures_has_the_bytes_and_the_course_it_was_released_with() {
     let course = live(Lives::with_erasures());
     let Course { commands, events, .. } = &course;
-    assert_eq!(
-        (commands.len(), events.len()),
-        (Command::NAMES.len(), What::NAMES.len()),
-        "{:?}",
-        events.keys()
-    );
+    assert_eq!((commands.len(), events.len()), (BEFORE_APPS.0, BEFORE_APPS.1), "{:?}", events.keys());
+    assert!(!course.speaks_of(b"apps") && !course.speaks_of(b"email"));
     course.check_since(HIGHEST_BEFORE_ERASURES, "erasures");
+}
+
+/// And for apps.
+#[test]
+fn a_life_with_apps_has_the_bytes_and_the_course_it_was_released_with() {
+    let course = live(Lives::with_apps());
+    assert!(course.speaks_of(b"apps") && course.speaks_of(b"email"));
+    let Course { commands, events, .. } = &course;
+    let new = |kinds: Vec<u16>, before: u16| kinds.into_iter().filter(|kind| *kind > before).count();
+    let commands = new(commands.keys().map(|(kind, _)| *kind).collect(), HIGHEST_BEFORE_APPS.0);
+    let events = new(events.keys().map(|(kind, _)| *kind).collect(), HIGHEST_BEFORE_APPS.1);
+    assert_eq!(commands, Command::NAMES.len() - BEFORE_APPS.0);
+    assert_eq!(events, What::NAMES.len() - BEFORE_APPS.1);
+    course.check_since(HIGHEST_BEFORE_APPS, "apps");
 }
 
 #[test]

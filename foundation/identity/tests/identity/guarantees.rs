@@ -188,7 +188,7 @@ fn nobody_consents_on_a_clients_session_and_the_oldest_session_makes_room() {
 #[test]
 fn refusals_keep_their_codes() {
     let codes: Vec<u16> = Refusal::ALL.iter().map(|refusal| refusal.code()).collect();
-    assert_eq!(codes, (1..=32).chain(60..=62).chain([80]).collect::<Vec<u16>>());
+    assert_eq!(codes, (1..=32).chain(60..=62).chain([80, 100]).collect::<Vec<u16>>());
     for refusal in Refusal::ALL {
         assert_eq!(Refusal::try_from(refusal.code()), Ok(*refusal));
     }

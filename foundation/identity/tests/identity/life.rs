@@ -34,6 +34,8 @@ pub(crate) struct Lives {
     pub(crate) providers: bool,
     /// They are erased, too.
     pub(crate) erasures: bool,
+    /// Apps register themselves, people sign up through them, and days go by.
+    pub(crate) apps: bool,
 }
 
 impl Lives {
@@ -43,6 +45,10 @@ impl Lives {
 
     pub(crate) fn with_providers() -> Lives {
         Lives { providers: true, ..Lives::with_passkeys() }
+    }
+
+    pub(crate) fn with_apps() -> Lives {
+        Lives { apps: true, ..Lives::with_erasures() }
     }
 
     pub(crate) fn with_erasures() -> Lives {
@@ -65,7 +71,7 @@ impl Dice<'_> {
         self.random.f64() < share
     }
 
-    fn hash(&mut self) -> Hash {
+    pub(crate) fn hash(&mut self) -> Hash {
         hash(self.random.u8(0..12))
     }
 
@@ -97,7 +103,7 @@ impl Dice<'_> {
         set(self.one_of(&[&["admin"][..], &["trader"], &["admin", "trader"], &[], &["trader", "ghost"]]))
     }
 
-    fn scopes(&mut self) -> Scopes {
+    pub(crate) fn scopes(&mut self) -> Scopes {
         set(self.one_of(&[&["openid"][..], &["a:read"], &["openid", "a:read", "a:write"], &["b:read"]]))
     }
 
@@ -105,7 +111,7 @@ impl Dice<'_> {
         self.now + self.random.i64(-3..120) * SECOND
     }
 
-    fn password(&mut self) -> String {
+    pub(crate) fn password(&mut self) -> String {
         if self.often(0.95) { PASSWORD.to_owned() } else { "secret".to_owned() }
     }
 
@@ -366,11 +372,16 @@ impl Scenario for Lives {
         if state.digest() == Directory::default().digest() {
             self.now = self.start().0;
         }
-        let wait_nanos = random.i64(0..SECOND);
+        let mut wait_nanos = random.i64(0..SECOND);
+        if self.apps && random.u32(0..400) == 0 {
+            wait_nanos += 90_000 * SECOND;
+        }
         self.now += wait_nanos;
         let now = self.now;
         let mut dice = Dice { random, state, now };
-        let command = if self.erasures && dice.often(0.02) {
+        let command = if self.apps && dice.often(0.12) {
+            dice.apps()
+        } else if self.erasures && dice.often(0.02) {
             dice.erasure()
         } else if self.providers && dice.often(0.2) {
             dice.providers()

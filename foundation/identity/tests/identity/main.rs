@@ -1,5 +1,7 @@
 //! The directory as a black box, and the doors to it. A line for each theme.
 
+mod app_state;
+mod apps;
 mod authenticator;
 mod controls;
 mod desk;

@@ -8,20 +8,21 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::form::{Form, From, Query};
-use super::page::{not_from_here, see_other, words};
+use super::page::{code_page, not_from_here, see_other, words};
 use super::provider::back_to;
 use super::{Refused, Shared, refuse};
+use crate::api::app::OUT_OF_BAND;
 use crate::api::random;
 use crate::api::service::{Identity, Trouble};
 use crate::command::IssueCode;
 use crate::engine::pkce;
-use crate::value::{Client, GrantType, Hash, SECOND, Scopes};
+use crate::value::{Client, GrantType, Hash, SECOND, Scopes, within};
 
 /// How long a code can be redeemed.
 const CODE_LIFETIME: i64 = 60 * SECOND;
+/// How long one that a person has to copy (RFC 6749, 4.1.2, asks for no more).
+const SHOWN_CODE_LIFETIME: i64 = 600 * SECOND;
 pub(super) const PATH: &str = "/oauth/authorize";
-/// The redirect of programs that have no address: the code is shown.
-const OUT_OF_BAND: &str = "urn:ietf:wg:oauth:2.0:oob";
 
 /// What a client asks for, checked.
 struct Wanted {
@@ -69,7 +70,10 @@ impl Identity {
             return Err(refused(refuse("unsupported_response_type", "response_type must be code")));
         }
         let scopes = form.scopes().map_err(refused)?;
-        if !scopes.is_subset(&client.scopes) {
+        // Apps may leave it to what they registered.
+        let all = scopes.is_empty() && self.app(&client.id).is_some();
+        let scopes = if all { client.scopes.clone() } else { scopes };
+        if !within(&scopes, &client.scopes) {
             return Err(refused(refuse("invalid_scope", "more than the client may be granted")));
         }
         let challenge = match (form.get("code_challenge"), form.get("code_challenge_method")) {
@@ -91,7 +95,7 @@ impl Identity {
     fn back(&self, redirect_uri: &str, state: Option<&str>, answer: &[(&str, &str)]) -> Response {
         if redirect_uri == OUT_OF_BAND {
             let text = answer.first().map(|(_, value)| *value).unwrap_or_default();
-            return words(StatusCode::OK, "Copy this into the program", text);
+            return code_page(text);
         }
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(answer);
@@ -112,7 +116,9 @@ pub(super) async fn ask(
     let wanted = identity.wanted(&form).await?;
     let browser =
         identity.browser(&headers).await.map_err(|trouble| Refused::from(trouble).into_response())?;
-    if browser.session.is_none() || form.get("prompt") == Some("login") {
+    let anew = form.get("prompt") == Some("login")
+        || form.get("force_login").is_some_and(|force| force.eq_ignore_ascii_case("true") || force == "1");
+    if browser.session.is_none() || anew {
         return Ok(identity.sign_in_page(&browser, StatusCode::OK, PATH, &form, ""));
     }
     let scopes: Vec<&str> = wanted.scopes.iter().map(String::as_str).collect();
@@ -151,6 +157,7 @@ pub(super) async fn answer(
 
 async fn consent(identity: &Identity, wanted: Wanted, session: u64) -> Result<Response, Response> {
     let (text, code) = random::secret();
+    let is_shown = wanted.redirect_uri == OUT_OF_BAND;
     let issue = IssueCode {
         code,
         client: wanted.client.id.clone(),
@@ -159,7 +166,7 @@ async fn consent(identity: &Identity, wanted: Wanted, session: u64) -> Result<Re
         scopes: wanted.scopes,
         challenge: wanted.challenge,
         nonce: wanted.nonce,
-        expires: identity.now() + CODE_LIFETIME,
+        expires: identity.now() + if is_shown { SHOWN_CODE_LIFETIME } else { CODE_LIFETIME },
     };
     let by = identity.principals.look().session(session).map_or(0, |live| live.principal.account);
     let state = wanted.state.as_deref();

@@ -10,14 +10,14 @@ use decalog_gateway::access::{Authenticator, Credential};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::form::Form;
+use super::form::{Form, Sent};
 use super::token::{Asking, DEVICE_CODE};
 use super::tokens::RefreshToken;
 use super::{Refused, Shared, refuse};
 use crate::api::random;
 use crate::api::service::{Identity, Trouble, seconds};
 use crate::command::{EndSession, SetClient};
-use crate::value::{Client, GrantType, Profile, Scopes};
+use crate::value::{CONTENT, Client, GrantType, Profile, Scopes, holds};
 
 /// What a token is.
 struct Known {
@@ -63,21 +63,22 @@ impl Identity {
     }
 }
 
-/// Ends the grant that a token belongs to. A token that is none is no failure (RFC 7009, 2.2).
+/// Ends the grant that a token belongs to. A token that is none is no failure (RFC 7009, 2.2). The answer says nothing,
+/// as an object, which programs exist that want.
 pub(super) async fn revoke(
     State(identity): State<Shared>,
     headers: HeaderMap,
-    form: Form,
-) -> Result<StatusCode, Refused> {
+    Sent(form): Sent,
+) -> Result<Json<Value>, Refused> {
     let Asking { client, .. } = identity.asking(&headers, &form).await?;
-    let Some(known) = identity.look_up(form.need("token")?).await? else { return Ok(StatusCode::OK) };
+    let Some(known) = identity.look_up(form.need("token")?).await? else { return Ok(Json(json!({}))) };
     if known.client.as_deref() != Some(&client.id) {
         return Err(refuse("invalid_grant", "the token belongs to another client"));
     }
     let end = EndSession { account: Some(known.account), session: known.session };
     match identity.ask(known.account, &client.id, end).await {
         // Somebody was quicker: it has ended.
-        Ok(_) | Err(Trouble::Refused(_)) => Ok(StatusCode::OK),
+        Ok(_) | Err(Trouble::Refused(_)) => Ok(Json(json!({}))),
         Err(trouble) => Err(trouble.into()),
     }
 }
@@ -155,10 +156,10 @@ pub(super) async fn register(
         names.iter().map(|name| grant_type(name).filter(open)).collect();
     let grants = grants.ok_or_else(|| invalid("a grant type that strangers may not use"))?;
     let mut most: Scopes = identity.settings.rights.clone();
-    most.extend(["openid", "profile", "offline_access"].map(str::to_owned));
-    most.retain(|scope| !scope.starts_with("identity:"));
+    most.extend(CONTENT.map(str::to_owned));
+    most.retain(|scope| !scope.starts_with("identity:") && !scope.starts_with("admin:"));
     let scopes: Scopes = match &asked.scope {
-        Some(scope) => scope.split(' ').map(str::to_owned).filter(|scope| most.contains(scope)).collect(),
+        Some(scope) => scope.split(' ').map(str::to_owned).filter(|scope| holds(&most, scope)).collect(),
         None => ["openid", "profile"].map(str::to_owned).into(),
     };
     let method = asked.token_endpoint_auth_method.unwrap_or_else(|| "client_secret_basic".to_owned());
@@ -205,7 +206,7 @@ pub(super) async fn register(
 }
 
 /// A redirect that a stranger may register: https, or plain http to the same machine (RFC 8252, 7.3).
-fn is_redirect(uri: &str) -> bool {
+pub(crate) fn is_redirect(uri: &str) -> bool {
     let rest = uri.strip_prefix("https://");
     let local = uri.strip_prefix("http://").filter(|rest| {
         let host = rest.split(['/', '?']).next().unwrap_or_default();

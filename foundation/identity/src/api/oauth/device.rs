@@ -13,7 +13,7 @@ use super::{Refused, Shared, failed, refuse};
 use crate::api::random;
 use crate::api::service::Trouble;
 use crate::command::{DecideDevice, IssueDeviceCode};
-use crate::value::{GrantType, SECOND};
+use crate::value::{GrantType, SECOND, within};
 
 pub(super) const PATH: &str = "/oauth/device";
 /// How long a person has to type the code.
@@ -30,7 +30,7 @@ pub(super) async fn authorize(
     let asked = form.scopes()?;
     let scopes = if asked.is_empty() { client.scopes.clone() } else { asked };
     let id = client.id.clone();
-    let allowed = client.grants.contains(&GrantType::DeviceCode) && scopes.is_subset(&client.scopes);
+    let allowed = client.grants.contains(&GrantType::DeviceCode) && within(&scopes, &client.scopes);
     if !allowed {
         return Err(refuse(
             "unauthorized_client",

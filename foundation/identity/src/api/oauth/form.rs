@@ -7,6 +7,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use decalog_gateway::client::Client as Peer;
+use serde_json::Value;
 
 use super::{Refused, refuse};
 use crate::value::{Device, Scopes, is_scope};
@@ -24,6 +25,24 @@ impl Form {
                 return Err(refuse("invalid_request", "a parameter stands twice"));
             }
         }
+        Ok(Form(form))
+    }
+
+    /// The members of a flat JSON object, as some programs send them in a form's place.
+    fn read_json(bytes: &[u8]) -> Result<Form, Refused> {
+        let no_object = || refuse("invalid_request", "the body is no flat JSON object");
+        let members: BTreeMap<String, Value> = serde_json::from_slice(bytes).map_err(|_| no_object())?;
+        let mut form = BTreeMap::new();
+        for (name, value) in members {
+            let text = match value {
+                Value::Null => continue,
+                Value::String(text) => text,
+                Value::Bool(_) | Value::Number(_) => value.to_string(),
+                Value::Array(_) | Value::Object(_) => return Err(no_object()),
+            };
+            form.insert(name, text);
+        }
+        form.retain(|_, text| !text.is_empty());
         Ok(Form(form))
     }
 
@@ -65,6 +84,23 @@ impl<S: Send + Sync> FromRequest<S> for Form {
     }
 }
 
+/// What a program sends to an endpoint that is for programs only: a form, or the same as JSON.
+pub(crate) struct Sent(pub(crate) Form);
+
+impl<S: Send + Sync> FromRequest<S> for Sent {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, state: &S) -> Result<Sent, Refused> {
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        if !kind.unwrap_or_default().starts_with("application/json") {
+            return Form::from_request(request, state).await.map(Sent);
+        }
+        let bytes = Bytes::from_request(request, state).await;
+        let bytes = bytes.map_err(|_| refuse("invalid_request", "the body cannot be read"))?;
+        Form::read_json(&bytes).map(Sent)
+    }
+}
+
 /// The query, as a form.
 pub(crate) struct Query(pub(crate) Form);
 
@@ -87,8 +123,8 @@ impl<S: Send + Sync> FromRequestParts<S> for From {
     }
 }
 
-/// What a request says of its device.
-fn device_of(headers: &HeaderMap, peer: Option<&Peer>) -> Device {
+/// What a request says of the device that it comes from.
+pub fn device_of(headers: &HeaderMap, peer: Option<&Peer>) -> Device {
     let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     let agent = agent.chars().filter(char::is_ascii).take(200).collect();
     Device { agent, address: peer.map_or_else(String::new, |peer| peer.address.to_string()) }
@@ -111,6 +147,16 @@ mod tests {
         let form = Form::read(b"a=1&b=&c=x%20y").expect("a form");
         assert_eq!((form.get("a"), form.get("b"), form.get("c")), (Some("1"), None, Some("x y")));
         assert!(Form::read(b"scope=a%22").expect("a form").scopes().is_err());
+    }
+
+    #[test]
+    fn a_flat_object_is_a_form() {
+        let form = Form::read_json(br#"{"a":"1","b":"","c":null,"d":true,"e":7}"#).expect("a form");
+        let read = ["a", "b", "c", "d", "e"].map(|name| form.get(name));
+        assert_eq!(read, [Some("1"), None, None, Some("true"), Some("7")]);
+        for wrong in [&b"[]"[..], b"{", b"", b"{\"a\":{}}", b"{\"a\":[\"x\"]}", b"a=1"] {
+            assert!(Form::read_json(wrong).is_err(), "{}", String::from_utf8_lossy(wrong));
+        }
     }
 
     #[test]

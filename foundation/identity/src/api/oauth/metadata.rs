@@ -1,6 +1,7 @@
 //! What clients discover: the server's description (RFC 8414, OpenID Connect Discovery), its keys (RFC 7517, 8037), and
 //! who a token is about.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -13,12 +14,14 @@ use decalog_gateway::access::{Principal, Scope};
 use serde_json::{Value, json};
 
 use super::Shared;
+use crate::value::CONTENT;
 
 pub(super) async fn describe(State(identity): State<Shared>) -> Json<Value> {
     let issuer = &identity.settings.issuer;
     let at = |path: &str| format!("{issuer}{path}");
-    let mut scopes: Vec<&str> = vec!["openid", "profile", "offline_access"];
-    scopes.extend(identity.settings.rights.iter().map(String::as_str));
+    let settings = &identity.settings;
+    let known = settings.rights.iter().chain(&settings.apps.scopes).map(String::as_str);
+    let scopes: BTreeSet<&str> = CONTENT.into_iter().chain(known).collect();
     let mut description = json!({
         "issuer": issuer,
         "authorization_endpoint": at("/oauth/authorize"),
@@ -32,7 +35,7 @@ pub(super) async fn describe(State(identity): State<Shared>) -> Json<Value> {
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "grant_types_supported": [
-            "authorization_code", "refresh_token", "client_credentials", super::token::DEVICE_CODE,
+            "authorization_code", "refresh_token", "client_credentials", "password", super::token::DEVICE_CODE,
         ],
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
         "code_challenge_methods_supported": ["S256"],

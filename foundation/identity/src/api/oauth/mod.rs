@@ -26,7 +26,8 @@ use decalog_gateway::limit::Class;
 use decalog_gateway::route::Routes;
 use serde_json::json;
 
-pub(crate) use clients::grant_type;
+pub(crate) use clients::{grant_type, is_redirect};
+pub use form::device_of;
 pub use openapi::description;
 
 use super::logon::NoLogon;
@@ -49,6 +50,7 @@ pub fn routes() -> Routes<Arc<Identity>> {
         .route(Method::GET, "/oauth/authorize", public, authorize::ask)
         .route(Method::POST, "/oauth/authorize", public, authorize::answer)
         .class(SIGN_IN)
+        .route(Method::GET, "/oauth/authorize/", public, authorize::ask)
         .route(Method::POST, "/oauth/token", public, token::token)
         .class(SIGN_IN)
         .route(Method::POST, "/oauth/revoke", public, clients::revoke)

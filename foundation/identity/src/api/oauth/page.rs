@@ -26,6 +26,9 @@ pub(super) const SCRIPT: &str = "/oauth/passkey.js";
 /// Fields of our own, which are not passed on from form to form.
 pub(super) const OWN: [&str; 7] = ["csrf", "action", "username", "password", "otp", "user_code", "passkey"];
 
+/// Fields that ask for a sign-in though there was one: done once, they are not passed on.
+pub(super) const ANEW: [&str; 2] = ["prompt", "force_login"];
+
 /// A browser: who is logged on in it, and what its forms carry.
 pub(super) struct Browser {
     pub(super) session: Option<u64>,
@@ -224,6 +227,12 @@ pub(super) fn words_and_link(
 /// Why a form is not taken that was not filled in on a page of ours.
 pub(super) fn not_from_here() -> Response {
     words(StatusCode::FORBIDDEN, "Not from here", "this form was not sent from our page: go back")
+}
+
+/// A page that shows a code, which people copy and programs find.
+pub(super) fn code_page(code: &str) -> Response {
+    let title = "Copy this into the program";
+    page(StatusCode::OK, title, &format!("<h1>{title}</h1><p><code id=\"code\">{}</code></p>", escape(code)))
 }
 
 /// A page of words only.

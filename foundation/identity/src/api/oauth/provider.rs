@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::form::{Form, From, Query, cookie};
 use super::page::{
-    Browser, OWN, SESSION, escape, hidden, link, not_from_here, passkey_button, see_other, words,
+    ANEW, Browser, OWN, SESSION, escape, hidden, link, not_from_here, passkey_button, see_other, words,
     words_and_link,
 };
 use super::{Shared, authorize, device, failed, passkeys, providers};
@@ -31,7 +31,7 @@ const LONGEST_BACK: usize = 2_500;
 /// Where a page goes on after a sign-in: itself, with what it carries.
 pub(super) fn back_to(path: &str, carry: &Form) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
-    query.extend_pairs(carry.pairs().filter(|(name, _)| *name != "prompt" && !OWN.contains(name)));
+    query.extend_pairs(carry.pairs().filter(|(name, _)| !ANEW.contains(name) && !OWN.contains(name)));
     let query = query.finish();
     if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
 }

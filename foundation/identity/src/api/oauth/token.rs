@@ -6,14 +6,14 @@ use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::form::{Form, From};
+use super::form::{Form, From, Sent};
 use super::tokens::{RefreshToken, Terms};
 use super::{Refused, Shared, refuse};
 use crate::api::logon::{Shown, Wish};
 use crate::api::service::Identity;
-use crate::command::{GrantClient, Granted, RedeemCode, RedeemDeviceCode, Refresh, Reply};
+use crate::command::{Command, GrantApp, GrantClient, Granted, RedeemCode, RedeemDeviceCode, Refresh, Reply};
 use crate::engine::{pkce, secret};
-use crate::value::{Client, Device, GrantType};
+use crate::value::{Client, Device, GrantType, Hash, within};
 
 /// The grant type of RFC 8628.
 pub(super) const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
@@ -75,7 +75,7 @@ pub(super) async fn token(
     State(identity): State<Shared>,
     From(device): From,
     headers: HeaderMap,
-    form: Form,
+    Sent(form): Sent,
 ) -> Result<Response, Refused> {
     let Asking { client, .. } = identity.asking(&headers, &form).await?;
     match form.need("grant_type")? {
@@ -113,7 +113,7 @@ async fn by_code(
     if !identity.read(move |state| state.code(&code).is_some()).await? {
         return Err(refuse("invalid_grant", "unknown-code"));
     }
-    let Terms { access, grant, refresh } = identity.terms(&client);
+    let terms = identity.terms(&client);
     let redeem = RedeemCode {
         code,
         client: client.id.clone(),
@@ -123,13 +123,13 @@ async fn by_code(
             None => client.redirect_uris.iter().next().cloned().unwrap_or_default(),
         },
         challenge,
-        secret: refresh.as_ref().map(|token| token.secret),
-        refresh: refresh.as_ref().map(|token| token.refresh),
+        secret: terms.secret(),
+        refresh: terms.refresh(),
         device,
-        expires: identity.now() + grant,
+        expires: identity.now() + terms.grant,
     };
     let granted = granted(identity.ask(0, &client.id, redeem).await?)?;
-    identity.issue(&client.id, &granted, access, refresh.as_ref())
+    identity.issue(&client.id, &granted, &terms)
 }
 
 async fn by_refresh(identity: &Identity, client: Client, form: &Form) -> Result<Response, Refused> {
@@ -140,15 +140,17 @@ async fn by_refresh(identity: &Identity, client: Client, form: &Form) -> Result<
         return Err(refuse("invalid_grant", "unknown-token"));
     }
     let next = shown.next();
+    let settings = &identity.settings;
+    let terms = Terms::refreshed(settings.access_lifetime, settings.refresh_lifetime, next.clone());
     let refresh = Refresh {
         secret: shown.secret,
         refresh: shown.refresh,
         next: next.refresh,
         client: client.id.clone(),
-        expires: identity.now() + identity.settings.refresh_lifetime,
+        expires: identity.now() + terms.grant,
     };
     let granted = granted(identity.ask(0, &client.id, refresh).await?)?;
-    identity.issue(&client.id, &granted, identity.settings.access_lifetime, Some(&next))
+    identity.issue(&client.id, &granted, &terms)
 }
 
 async fn for_itself(
@@ -159,11 +161,18 @@ async fn for_itself(
 ) -> Result<Response, Refused> {
     let asked = form.scopes()?;
     let scopes = if asked.is_empty() { client.scopes.clone() } else { asked };
-    let lifetime = identity.settings.access_lifetime;
-    let expires = identity.now() + lifetime;
-    let grant = GrantClient { client: client.id.clone(), scopes, device, expires };
+    let id = client.id.clone();
+    let (terms, grant): (_, Command) = if identity.app(&id).is_some() {
+        let terms = Terms::until_revoked();
+        let (secret, expires) = (terms.secret().unwrap_or(Hash([0; 32])), identity.now() + terms.grant);
+        (terms, GrantApp { client: id, scopes, secret, device, expires }.into())
+    } else {
+        let terms = Terms::signed(identity.settings.access_lifetime);
+        let expires = identity.now() + terms.grant;
+        (terms, GrantClient { client: id, scopes, device, expires }.into())
+    };
     let granted = granted(identity.ask(client.account.unwrap_or(0), &client.id, grant).await?)?;
-    identity.issue(&client.id, &granted, lifetime, None)
+    identity.issue(&client.id, &granted, &terms)
 }
 
 async fn by_device_code(
@@ -181,17 +190,17 @@ async fn by_device_code(
         Some(false) => return Err(refuse("authorization_pending", "nobody has decided yet")),
         Some(true) => {}
     }
-    let Terms { access, grant, refresh } = identity.terms(&client);
+    let terms = identity.terms(&client);
     let redeem = RedeemDeviceCode {
         code,
         client: client.id.clone(),
-        secret: refresh.as_ref().map(|token| token.secret),
-        refresh: refresh.as_ref().map(|token| token.refresh),
+        secret: terms.secret(),
+        refresh: terms.refresh(),
         device,
-        expires: identity.now() + grant,
+        expires: identity.now() + terms.grant,
     };
     let granted = granted(identity.ask(0, &client.id, redeem).await?)?;
-    identity.issue(&client.id, &granted, access, refresh.as_ref())
+    identity.issue(&client.id, &granted, &terms)
 }
 
 async fn by_password(
@@ -205,16 +214,16 @@ async fn by_password(
     }
     let asked = form.scopes()?;
     let scopes = if asked.is_empty() { client.scopes.clone() } else { asked };
-    if !scopes.is_subset(&client.scopes) {
+    if !within(&scopes, &client.scopes) {
         return Err(refuse("invalid_scope", "more than the client may be granted"));
     }
-    let Terms { access, grant, refresh } = identity.terms(&client);
+    let terms = identity.terms(&client);
     let wish = Wish {
         client: Some(client.id.clone()),
         scopes: Some(scopes),
-        secret: refresh.as_ref().map(|token| token.secret),
-        refresh: refresh.as_ref().map(|token| token.refresh),
-        lifetime: grant,
+        secret: terms.secret(),
+        refresh: terms.refresh(),
+        lifetime: terms.grant,
     };
     let shown = Shown {
         name: form.need("username")?.to_owned(),
@@ -228,5 +237,5 @@ async fn by_password(
         identity.read(move |state| state.session(session).and_then(|session| session.scopes.clone())).await?;
     let scopes = kept.unwrap_or_default();
     let granted = Granted { account, session, scopes, nonce: None, authenticated: identity.now() };
-    identity.issue(&client.id, &granted, access, refresh.as_ref())
+    identity.issue(&client.id, &granted, &terms)
 }

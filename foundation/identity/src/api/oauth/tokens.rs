@@ -1,20 +1,19 @@
 //! Tokens are made here: the access token that says what a grant may do, the ID token that says who gave it, and the
-//! refresh token, two secrets in one: the family's, which stays, and its own, which counts once.
+//! refresh token, two secrets in one: the family's, which stays, and its own, which counts once. An access token that lives
+//! until it is revoked is a secret, too, of which the session keeps the hash: no signing key's end ends it.
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::{Refused, refuse};
+use crate::api::app::FOR_EVER;
 use crate::api::random;
 use crate::api::service::{Identity, seconds};
 use crate::command::Granted;
 use crate::engine::jws::{self, Claims, Use};
 use crate::engine::secret;
 use crate::value::{Client, GrantType, Hash, SECOND};
-
-/// How long a token lives that lives until it is revoked: a hundred years.
-pub(super) const FOR_EVER: i64 = 100 * 365 * 86_400 * SECOND;
 
 /// The secrets of a refresh token, and what is kept of them.
 #[derive(Clone, Debug)]
@@ -49,11 +48,55 @@ impl RefreshToken {
     }
 }
 
-/// How long the access token and the grant live, and whether there is a refresh token.
+/// What a client gets: for how long, and what the session keeps of it.
 pub(super) struct Terms {
-    pub(super) access: i64,
+    /// How long the grant lives.
     pub(super) grant: i64,
-    pub(super) refresh: Option<RefreshToken>,
+    token: Token,
+}
+
+enum Token {
+    /// A signed token that lives so long.
+    Signed(i64),
+    /// The same, and what the next one is got with.
+    Refreshed(i64, RefreshToken),
+    /// A secret that counts as long as the session.
+    Kept(String, Hash),
+}
+
+impl Terms {
+    /// A signed token for so long, and nothing else.
+    pub(super) fn signed(lifetime: i64) -> Terms {
+        Terms { grant: lifetime, token: Token::Signed(lifetime) }
+    }
+
+    /// A signed token for so long, and a refresh token.
+    pub(super) fn refreshed(lifetime: i64, grant: i64, refresh: RefreshToken) -> Terms {
+        Terms { grant, token: Token::Refreshed(lifetime, refresh) }
+    }
+
+    /// A token that lives until it is revoked.
+    pub(super) fn until_revoked() -> Terms {
+        let (text, hash) = random::secret();
+        Terms { grant: FOR_EVER, token: Token::Kept(text, hash) }
+    }
+
+    /// The hash of what continues the session: the refresh token's family, or the token.
+    pub(super) fn secret(&self) -> Option<Hash> {
+        match &self.token {
+            Token::Signed(_) => None,
+            Token::Refreshed(_, refresh) => Some(refresh.secret),
+            Token::Kept(_, hash) => Some(*hash),
+        }
+    }
+
+    /// The hash of the refresh token's own secret.
+    pub(super) fn refresh(&self) -> Option<Hash> {
+        match &self.token {
+            Token::Refreshed(_, refresh) => Some(refresh.refresh),
+            Token::Signed(_) | Token::Kept(..) => None,
+        }
+    }
 }
 
 impl Identity {
@@ -61,12 +104,11 @@ impl Identity {
     pub(super) fn terms(&self, client: &Client) -> Terms {
         let settings = &self.settings;
         if client.profile.until_revoked {
-            Terms { access: FOR_EVER, grant: FOR_EVER, refresh: None }
+            Terms::until_revoked()
         } else if client.grants.contains(&GrantType::RefreshToken) {
-            let refresh = Some(RefreshToken::first());
-            Terms { access: settings.access_lifetime, grant: settings.refresh_lifetime, refresh }
+            Terms::refreshed(settings.access_lifetime, settings.refresh_lifetime, RefreshToken::first())
         } else {
-            Terms { access: settings.access_lifetime, grant: settings.access_lifetime, refresh: None }
+            Terms::signed(settings.access_lifetime)
         }
     }
 
@@ -99,28 +141,23 @@ impl Identity {
     }
 
     /// The answer of the token endpoint.
-    pub(super) fn issue(
-        &self,
-        client: &str,
-        granted: &Granted,
-        lifetime: i64,
-        refresh: Option<&RefreshToken>,
-    ) -> Result<Response, Refused> {
+    pub(super) fn issue(&self, client: &str, granted: &Granted, terms: &Terms) -> Result<Response, Refused> {
         let scope = granted.scopes.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
-        let access = Claims {
-            client_id: Some(client.to_owned()),
-            scope: Some(scope.clone()),
-            jti: Some(random::secret().0),
-            ..self.claims(granted, &self.settings.audience, lifetime)
-        };
-        let access = self.signed(Use::Access, &access)?;
-        let mut body = json!({
-            "access_token": access,
-            "token_type": "Bearer",
-            "expires_in": lifetime / SECOND,
-            "scope": scope,
-        });
-        if let Some(refresh) = refresh {
+        let mut body = json!({ "token_type": "Bearer", "scope": scope, "created_at": seconds(self.now()) });
+        match &terms.token {
+            Token::Kept(text, _) => body["access_token"] = text.clone().into(),
+            Token::Signed(lifetime) | Token::Refreshed(lifetime, _) => {
+                let access = Claims {
+                    client_id: Some(client.to_owned()),
+                    scope: Some(scope),
+                    jti: Some(random::secret().0),
+                    ..self.claims(granted, &self.settings.audience, *lifetime)
+                };
+                body["access_token"] = self.signed(Use::Access, &access)?.into();
+                body["expires_in"] = (lifetime / SECOND).into();
+            }
+        }
+        if let Token::Refreshed(_, refresh) = &terms.token {
             body["refresh_token"] = refresh.text.clone().into();
         }
         if granted.scopes.contains("openid") {
