@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use decalog_exchange::api::service;
+use decalog_feed::api::service as feed;
 use decalog_identity::api::service as identity;
 use decalog_log::LogError;
 use decalog_runtime::erasure::ErasureError;
@@ -23,9 +24,9 @@ pub(crate) enum Failure {
     Config(#[from] ConfigError),
     /// Nothing to serve.
     #[error(
-        "no unit is configured: add [[exchange.units]] (decalog.example.toml shows one), or start with --demo"
+        "no system is configured: add [[exchange.units]] or set feed.enabled (decalog.example.toml shows both), or start with --demo"
     )]
-    NoUnits,
+    NoSystem,
     /// `--demo` and units of one's own.
     #[error("{} lists units of its own: leave out --demo, or the units", .file.display())]
     DemoWithUnits {
@@ -43,6 +44,9 @@ pub(crate) enum Failure {
     /// Traces cannot be sent.
     #[error(transparent)]
     Traces(#[from] decalog_telemetry::traces::TracesError),
+    /// The feed does not start.
+    #[error(transparent)]
+    Feed(#[from] feed::Failure),
     /// The certificate or its key cannot be used.
     #[error(transparent)]
     Tls(#[from] decalog_gateway::tls::TlsError),
@@ -131,7 +135,7 @@ impl Failure {
         match self {
             Self::Config(ConfigError::Unreadable { .. }) => "E-CONFIG-FILE",
             Self::Config(ConfigError::Refused(_))
-            | Self::NoUnits
+            | Self::NoSystem
             | Self::DemoWithUnits { .. }
             | Self::DemoInTheOpen { .. }
             | Self::Traces(_) => "E-CONFIG",
@@ -149,6 +153,8 @@ impl Failure {
             Self::Exchange(service::Failure::Refused { .. }) => "E-UNIT-REFUSED",
             Self::Exchange(_) => "E-UNIT",
             Self::Identity(identity::Failure::Start(error)) => start_code(error),
+            Self::Feed(feed::Failure::Start(error)) => start_code(error),
+            Self::Feed(_) => "E-FEED",
             Self::Identity(_) => "E-IDENTITY",
             Self::ProviderSecret { .. } => "E-PROVIDER-SECRET",
             Self::Outbound(_) => "E-OUTBOUND",

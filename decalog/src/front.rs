@@ -11,6 +11,8 @@ use std::time::Duration;
 use axum::http::HeaderValue;
 use decalog_exchange::api::rest as exchange_rest;
 use decalog_exchange::api::service::Exchange;
+use decalog_feed::api as feed;
+use decalog_feed::api::service::Service as Feed;
 use decalog_gateway::client::{Proxies, Source};
 use decalog_gateway::front::{self, Door, Front};
 use decalog_gateway::gate::Gate;
@@ -40,7 +42,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// The running parts that have routes.
 pub(crate) struct Parts<'a> {
     pub(crate) identity: &'a Arc<Identity>,
-    pub(crate) exchange: &'a Exchange,
+    pub(crate) exchange: Option<&'a Exchange>,
+    pub(crate) feed: Option<&'a Arc<Feed>>,
     pub(crate) health: &'a Health,
 }
 
@@ -50,10 +53,11 @@ pub(crate) fn tables(config: &Config) -> Vec<(&'static str, Vec<Declared>)> {
         ("front", [Document::route().table(), Health::routes().table()].concat()),
         ("identity", [oauth::routes().table(), identity_rest::routes().table()].concat()),
         ("exchange", exchange_rest::routes(config.exchange.feed.public).table().to_vec()),
+        ("feed", feed::routes().table().to_vec()),
     ]
 }
 
-/// The description of all of them.
+/// The description of all of them but the feed's, which is the Mastodon client API's own documentation.
 pub(crate) fn document(config: &Config) -> Result<Value, Mismatch> {
     let mut document = Document::new("Decalog", env!("CARGO_PKG_VERSION"));
     document.add(Document::route().table(), Document::of_itself())?;
@@ -82,7 +86,6 @@ pub(crate) fn door(config: &Config, parts: &Parts<'_>, watch: Arc<dyn Watch>) ->
     let health = Health::routes().with_state(parts.health.clone());
     let described = Document::route().with_state(document);
     let accounts = oauth::routes().merge(identity_rest::routes()).with_state(Arc::clone(parts.identity));
-    let exchange = exchange_rest::routes(config.exchange.feed.public).with_state(parts.exchange.context());
     let cors_origins =
         http.cors_origins.iter().filter_map(|origin| HeaderValue::from_str(origin.as_str()).ok());
     let settings = front::Settings {
@@ -91,11 +94,18 @@ pub(crate) fn door(config: &Config, parts: &Parts<'_>, watch: Arc<dyn Watch>) ->
         access_log: http.access_log,
         watch,
     };
-    Front::new(gate, settings)
+    let mut front = Front::new(gate, settings)
         .with_system(share("front", Priority::Vital), health.merge(described))
-        .with_system(share("identity", Priority::High), accounts)
-        .with_system(share("exchange", Priority::Ordinary), exchange)
-        .open()
+        .with_system(share("identity", Priority::High), accounts);
+    if let Some(exchange) = parts.exchange {
+        let routes = exchange_rest::routes(config.exchange.feed.public).with_state(exchange.context());
+        front = front.with_system(share("exchange", Priority::Ordinary), routes);
+    }
+    if let Some(feed) = parts.feed {
+        let routes = feed::routes().with_state(Arc::clone(feed));
+        front = front.with_system(share("feed", Priority::Ordinary), routes);
+    }
+    front.open()
 }
 
 /// What operators see: metrics, probes, and the server on one page.

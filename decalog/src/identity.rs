@@ -73,10 +73,16 @@ pub(crate) fn show(first: &First) {
     ));
 }
 
+/// The address that clients know the server by.
+pub(crate) fn issuer(config: &Config, http: SocketAddr) -> String {
+    let scheme = if config.http.is_secure() { "https" } else { "http" };
+    let given = &config.identity.issuer;
+    if given.is_empty() { format!("{scheme}://{http}") } else { given.clone() }
+}
+
 fn settings(config: &Config, http: SocketAddr) -> Result<Settings, Failure> {
     let it = &config.identity;
-    let scheme = if config.http.is_secure() { "https" } else { "http" };
-    let issuer = if it.issuer.is_empty() { format!("{scheme}://{http}") } else { it.issuer.clone() };
+    let issuer = issuer(config, http);
     let names = |own: &[&str], more: &[&[&str]]| {
         own.iter()
             .chain(more.iter().copied().flatten())

@@ -7,6 +7,7 @@ mod cli;
 mod config;
 mod demo;
 mod failure;
+mod feed;
 mod front;
 mod identity;
 mod mastodon;

@@ -1,4 +1,4 @@
-//! `decalog serve`: opens the log, starts the exchange and its doors, and ends them in order.
+//! `decalog serve`: opens the log, starts the systems that the configuration names, and their doors, and ends them in order.
 
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use decalog_exchange::api::fix::{Gateway, Options};
 use decalog_exchange::api::service::{Exchange, Plan, Public};
+use decalog_feed::api::service::Service as Feed;
 use decalog_gateway::access::Logons;
 use decalog_gateway::front::Door;
 use decalog_gateway::health::Health;
@@ -30,8 +31,8 @@ use tokio::sync::{Semaphore, watch};
 use crate::config::{self, Config, Loaded};
 use crate::failure::{Failure, fatal_code};
 use crate::front::{self, Parts, seconds};
-use crate::status::Status;
-use crate::{demo, identity, open_files, outbound, providers, sealing, telemetry};
+use crate::status::{Ask, Status};
+use crate::{demo, feed, identity, open_files, outbound, providers, sealing, telemetry};
 
 /// How long to wait when the system refuses a connection (no file descriptors, say).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -56,8 +57,8 @@ pub(crate) fn run(request: &Request) -> Result<(), Failure> {
     match (request.demo, config.exchange.units.is_empty()) {
         (true, true) => demo::set_up(&mut config)?,
         (true, false) => return Err(Failure::DemoWithUnits { file: file.unwrap_or_default() }),
-        (false, true) => return Err(Failure::NoUnits),
-        (false, false) => {}
+        (false, true) if !config.feed.enabled => return Err(Failure::NoSystem),
+        (false, _) => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -77,33 +78,44 @@ pub(crate) fn run(request: &Request) -> Result<(), Failure> {
     }
     let log: Arc<dyn Log> = Arc::new(open_log(&config, keys.clone(), &metrics)?);
     let partitions = Partitions::new(&metrics);
-    let (exchange, identity, first) = {
+    let (exchange, feed, identity, first) = {
         // Market data and tokens follow the events on this runtime.
         let _inside = runtime.enter();
         let (meter, fetch) = (partitions.meter("identity"), providers::fetch(calling)?);
         let (identity, first) =
             identity::start(&config, doors.http.1, Arc::clone(&log), keys.clone(), meter, on_fatal(), fetch)?;
         providers::show(&metrics, &identity);
-        let (meter, logons) = (partitions.meter("exchange"), identity.logons());
-        (Exchange::start(plan(&config, Arc::clone(&log), keys, logons, meter))?, identity, first)
+        let trades = !config.exchange.units.is_empty();
+        let start = || {
+            let (meter, logons) = (partitions.meter("exchange"), identity.logons());
+            Exchange::start(plan(&config, Arc::clone(&log), keys.clone(), logons, meter))
+        };
+        let exchange = trades.then(start).transpose()?;
+        let start = || {
+            let (log, keys, meter) = (Arc::clone(&log), keys.clone(), partitions.meter("feed"));
+            feed::start(&config, doors.http.1, log, keys, meter, on_fatal(), Arc::clone(&identity))
+        };
+        let feed = config.feed.enabled.then(start).transpose()?;
+        (exchange, feed, identity, first)
     };
-    partitions.show("exchange", bounds(&config), exchange.standing());
-    partitions.show("identity", identity::bounds(&config), identity.standing());
-    let health = health(&exchange, &identity);
-    let door =
-        front::door(&config, &Parts { identity: &identity, exchange: &exchange, health: &health }, requests);
+    let health = health(exchange.as_ref(), feed.as_ref(), &identity);
+    let parts =
+        Parts { identity: &identity, exchange: exchange.as_ref(), feed: feed.as_ref(), health: &health };
+    let door = front::door(&config, &parts, requests);
     let status = Status {
         health: health.clone(),
         started,
-        systems: vec![
-            ("exchange", Box::new(exchange.standing())),
-            ("identity", Box::new(identity.standing())),
-        ],
+        systems: show(&config, &partitions, exchange.as_ref(), feed.as_ref(), &identity),
     };
     let operators = front::operators(&metrics, status);
     let open = Open { doors: [door, operators], health: &health, first, with_demo: request.demo };
-    let served = runtime.block_on(serve(&config, doors, open, &exchange));
-    exchange.stop();
+    let served = runtime.block_on(serve(&config, doors, open, exchange.as_ref()));
+    if let Some(exchange) = exchange {
+        exchange.stop();
+    }
+    if let Some(feed) = feed {
+        feed.stop();
+    }
     identity.stop();
     // Syncs what is left and gives the directory free.
     drop(log);
@@ -112,17 +124,45 @@ pub(crate) fn run(request: &Request) -> Result<(), Failure> {
 }
 
 /// What the probes ask.
-fn health(exchange: &Exchange, identity: &Arc<Identity>) -> Health {
+fn health(exchange: Option<&Exchange>, feed: Option<&Arc<Feed>>, identity: &Arc<Identity>) -> Health {
     let accounts = Arc::clone(identity);
-    Health::new()
-        .with("exchange", Arc::new(exchange.trouble()))
-        .with("identity", Arc::new(move || accounts.trouble()))
+    let mut health = Health::new().with("identity", Arc::new(move || accounts.trouble()));
+    if let Some(exchange) = exchange {
+        health = health.with("exchange", Arc::new(exchange.trouble()));
+    }
+    if let Some(feed) = feed.cloned() {
+        health = health.with("feed", Arc::new(move || feed.trouble()));
+    }
+    health
+}
+
+/// Shows the partitions of all systems, as metrics; and who is asked about them.
+fn show(
+    config: &Config,
+    partitions: &Partitions,
+    exchange: Option<&Exchange>,
+    feed: Option<&Arc<Feed>>,
+    identity: &Arc<Identity>,
+) -> Vec<(&'static str, Ask)> {
+    partitions.show("identity", identity::bounds(config), identity.standing());
+    let mut systems: Vec<(&'static str, Ask)> = vec![("identity", Box::new(identity.standing()))];
+    if let Some(exchange) = exchange {
+        partitions.show("exchange", bounds(config), exchange.standing());
+        systems.insert(0, ("exchange", Box::new(exchange.standing())));
+    }
+    if let Some(feed) = feed {
+        let (shown, asked) = (Arc::clone(feed), Arc::clone(feed));
+        partitions.show("feed", identity::bounds(config), move || shown.standing());
+        systems.push(("feed", Box::new(move || asked.standing())));
+    }
+    systems
 }
 
 /// All listeners with their addresses, taken before anything is opened, so that an address in use leaves nothing behind but
 /// the folder of an authority's certificate.
 struct Doors {
-    fix: (TcpListener, SocketAddr),
+    /// None when there is no exchange.
+    fix: Option<(TcpListener, SocketAddr)>,
     fix_tls: Option<Arc<Tls>>,
     http: (Listener, SocketAddr),
     operators: (Listener, SocketAddr),
@@ -135,14 +175,19 @@ impl Doors {
         requests: Arc<Requests>,
         calling: &Calling,
     ) -> Result<Self, Failure> {
-        let address = config.exchange.fix.listen;
-        let failed = |source| Failure::Listen { key: "exchange.fix.listen", address, source };
-        let fix = TcpListener::bind(address).await.map_err(failed)?;
-        let bound = fix.local_addr().map_err(failed)?;
+        let fix = if config.exchange.units.is_empty() {
+            None
+        } else {
+            let address = config.exchange.fix.listen;
+            let failed = |source| Failure::Listen { key: "exchange.fix.listen", address, source };
+            let fix = TcpListener::bind(address).await.map_err(failed)?;
+            let bound = fix.local_addr().map_err(failed)?;
+            Some((fix, bound))
+        };
         // First, since FIX may use the file in which an authority's certificate is kept.
         let http = front::listen(config, metrics, requests, calling).await?;
         Ok(Self {
-            fix: (fix, bound),
+            fix,
             fix_tls: front::tls("fix", &config.exchange.fix.tls, metrics)?,
             http,
             operators: front::listen_for_operators(config.telemetry.listen).await?,
@@ -259,36 +304,44 @@ pub(crate) fn say(words: &str) {
 }
 
 /// Serves all doors until a signal comes, then closes them.
-async fn serve(config: &Config, doors: Doors, open: Open<'_>, exchange: &Exchange) -> Result<(), Failure> {
+async fn serve(
+    config: &Config,
+    doors: Doors,
+    open: Open<'_>,
+    exchange: Option<&Exchange>,
+) -> Result<(), Failure> {
     let failed = |source| Failure::Process { action: "listen for signals", source };
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let (stop, stopped) = watch::channel(false);
-    let ((fix, fix_at), (http, http_at), (operators, operators_at)) =
-        (doors.fix, doors.http, doors.operators);
-    let fix_tls = doors.fix_tls;
+    let ((http, http_at), (operators, operators_at)) = (doors.http, doors.operators);
+    let (fix_at, fix_tls) = (doors.fix.as_ref().map(|(_, at)| *at), doors.fix_tls);
     let [door, operators_door] = open.doors;
-    let closing = [
+    let mut closing = vec![
         tokio::spawn(http.serve(door, stopped.clone())),
         tokio::spawn(operators.serve(operators_door, stopped.clone())),
-        tokio::spawn(accept(fix, fix_tls, exchange.gateway(), stopped)),
     ];
+    if let (Some((fix, _)), Some(exchange)) = (doors.fix, exchange) {
+        closing.push(tokio::spawn(accept(fix, fix_tls, exchange.gateway(), stopped)));
+    }
     let scheme = if config.http.is_secure() { "https" } else { "http" };
     let data = config.server.data.display();
+    let fix = fix_at.map(|at| format!("FIX on {at}, ")).unwrap_or_default();
     say(&format!(
-        "decalog: serving FIX on {fix_at}, HTTP on {scheme}://{http_at}, metrics on http://{operators_at}/metrics, data in {data}"
+        "decalog: serving {fix}HTTP on {scheme}://{http_at}, metrics on http://{operators_at}/metrics, data in {data}"
     ));
     if let Some(first) = open.first {
         identity::show(&first);
     }
-    tracing::info!(fix = %fix_at, http = %http_at, operators = %operators_at, "serving");
+    tracing::info!(fix = fix_at.map(tracing::field::display), http = %http_at, operators = %operators_at, "serving");
     open.health.started();
-    let at = demo::Addresses { fix: fix_at, http: http_at };
     let exchange_id = config.exchange.fix.comp_id.as_str();
-    let participants = open.with_demo.then(|| demo::start(at, exchange_id));
-    if open.with_demo {
+    let participants = fix_at.filter(|_| open.with_demo).map(|fix| {
+        let at = demo::Addresses { fix, http: http_at };
+        let participants = demo::start(at, exchange_id);
         say(&demo::page(at, exchange_id));
-    }
+        participants
+    });
     tokio::select! {
         _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
         _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),

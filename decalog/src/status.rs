@@ -13,7 +13,7 @@ use decalog_runtime::Status as Standing;
 use serde::{Deserialize, Serialize};
 
 /// Asks a system where its partitions stand.
-type Ask = Box<dyn Fn() -> Vec<Standing> + Send + Sync>;
+pub(crate) type Ask = Box<dyn Fn() -> Vec<Standing> + Send + Sync>;
 
 /// What is asked when somebody wants to know.
 pub(crate) struct Status {

@@ -24,6 +24,7 @@ pub(crate) struct Config {
     pub(crate) resilience: Resilience,
     pub(crate) identity: Identity,
     pub(crate) exchange: Exchange,
+    pub(crate) feed: NewsFeed,
 }
 
 /// `[server]`: what concerns the process as a whole.
@@ -253,6 +254,35 @@ impl Default for Resilience {
             breaker_probes: Whole::default(),
             hedge: true,
             hedge_milliseconds: Whole::default(),
+        }
+    }
+}
+
+/// `[feed]`: the social news feed.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct NewsFeed {
+    pub(crate) enabled: bool,
+    pub(crate) partitions: Whole<1, 1_024, 4>,
+    pub(crate) title: String,
+    pub(crate) description: String,
+    pub(crate) contact: String,
+    pub(crate) rules: Vec<String>,
+    pub(crate) max_characters: Whole<1, 10_000, 500>,
+    pub(crate) cache_mebibytes: Whole<8, 65_536, 128>,
+}
+
+impl Default for NewsFeed {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            partitions: Whole::default(),
+            title: "Decalog".to_owned(),
+            description: String::new(),
+            contact: String::new(),
+            rules: Vec::new(),
+            max_characters: Whole::default(),
+            cache_mebibytes: Whole::default(),
         }
     }
 }

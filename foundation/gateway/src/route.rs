@@ -5,10 +5,15 @@
 
 use axum::handler::Handler;
 use axum::http::Method;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 
 use crate::access::Access;
 use crate::limit::{Class, ORDINARY};
+use crate::problem::Problem;
+
+/// How a protocol says that something is refused.
+pub type Refuse = fn(Problem) -> Response;
 
 /// One declared route.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,12 +32,21 @@ pub struct Declared {
 pub struct Routes<S> {
     table: Vec<Declared>,
     handlers: Vec<MethodRouter<S>>,
+    refuse: Refuse,
 }
 
 impl<S: Clone + Send + Sync + 'static> Routes<S> {
     /// No route yet.
     pub fn new() -> Self {
-        Self { table: Vec::new(), handlers: Vec::new() }
+        Self { table: Vec::new(), handlers: Vec::new(), refuse: |problem| problem.into_response() }
+    }
+
+    /// What is refused on the way to these routes is said so, in their protocol's own form, and not as a problem. Holds for
+    /// those that are merged in, too.
+    #[must_use]
+    pub fn refusing(mut self, refuse: Refuse) -> Self {
+        self.refuse = refuse;
+        self
     }
 
     /// Declares a route. The handler finds an `Extension<Arc<Principal>>` when there is a valid credential.
@@ -77,14 +91,14 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     #[must_use]
     pub fn with_state(self, state: S) -> Routes<()> {
         let handlers = self.handlers.into_iter().map(|handler| handler.with_state(state.clone()));
-        Routes { table: self.table, handlers: handlers.collect() }
+        Routes { table: self.table, handlers: handlers.collect(), refuse: self.refuse }
     }
 }
 
 impl Routes<()> {
-    /// Each route with its handler.
-    pub(crate) fn into_pairs(self) -> impl Iterator<Item = (Declared, MethodRouter)> {
-        self.table.into_iter().zip(self.handlers)
+    /// How they refuse, and each route with its handler.
+    pub(crate) fn into_parts(self) -> (Refuse, impl Iterator<Item = (Declared, MethodRouter)>) {
+        (self.refuse, self.table.into_iter().zip(self.handlers))
     }
 }
 

@@ -93,8 +93,9 @@ impl Front {
     #[must_use]
     pub fn with_system(mut self, bulkhead: Bulkhead, routes: Routes<()>) -> Self {
         let share = Share::of(bulkhead);
-        for (declared, handler) in routes.into_pairs() {
-            self.table.add(declared, Arc::clone(&share), handler);
+        let (refuse, routes) = routes.into_parts();
+        for (declared, handler) in routes {
+            self.table.add(declared, Arc::clone(&share), refuse, handler);
         }
         self
     }
@@ -161,6 +162,7 @@ impl Door {
         request: Request,
     ) -> BoxFuture<'static, Response> {
         let mut told = Told::default();
+        let refuse = found.refuse();
         let entered = catch_unwind(AssertUnwindSafe(|| self.enter(found, begin, request, &mut told)));
         match entered {
             Ok(Ok((place, work))) => {
@@ -168,11 +170,11 @@ impl Door {
                 let work = timeout_at(end, behalf::of_request(trace, end, work));
                 let handled = move |outcome| match outcome {
                     Ok(outcome) => told.tell(answered(outcome)),
-                    Err(_) => told.tell(place.too_late().into_response()),
+                    Err(_) => told.tell(refuse(place.too_late())),
                 };
                 work.map(handled).boxed()
             }
-            Ok(Err(refusal)) => ready(told.tell(refusal.into_response())).boxed(),
+            Ok(Err(refusal)) => ready(told.tell(refuse(refusal))).boxed(),
             Err(panic) => ready(panicked(panic)).boxed(),
         }
     }

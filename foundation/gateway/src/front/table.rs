@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::{HeaderValue, Method, header};
+use axum::response::IntoResponse as _;
 use axum::routing::MethodRouter;
 
 use crate::overload::Share;
 use crate::problem::{self, Problem};
-use crate::route::Declared;
+use crate::route::{Declared, Refuse};
 
 /// One route, and what a request for it meets.
 pub(super) struct Entry {
     pub(super) declared: Declared,
     pub(super) share: Arc<Share>,
+    refuse: Refuse,
     /// Its handler alone: whatever the request says, no other can be reached from here.
     pub(super) handler: Router,
 }
@@ -34,10 +36,16 @@ pub(super) enum Found<'a> {
 impl Table {
     /// # Panics
     /// When the route is there already, or its path and another's can mean the same.
-    pub(super) fn add(&mut self, declared: Declared, share: Arc<Share>, handler: MethodRouter) {
+    pub(super) fn add(
+        &mut self,
+        declared: Declared,
+        share: Arc<Share>,
+        refuse: Refuse,
+        handler: MethodRouter,
+    ) {
         let path = declared.path;
         let handler = Router::new().route(path, handler);
-        let entry = Entry { declared, share, handler };
+        let entry = Entry { declared, share, refuse, handler };
         // What is there already may be another template that only looks alike: then the insertion below says so.
         if let Ok(there) = self.0.at_mut(path)
             && there.value.first().is_some_and(|first| first.declared.path == path)
@@ -64,6 +72,17 @@ impl Table {
 }
 
 impl Found<'_> {
+    /// How it is said that the request is refused.
+    pub(super) fn refuse(&self) -> Refuse {
+        match self {
+            Found::Route(entry) => entry.refuse,
+            Found::OtherMethods(others) => {
+                others.first().map_or(|problem| problem.into_response(), |entry| entry.refuse)
+            }
+            Found::Nothing => |problem| problem.into_response(),
+        }
+    }
+
     /// The template of the path, if it is anybody's.
     pub(super) fn template(&self) -> Option<&'static str> {
         match self {

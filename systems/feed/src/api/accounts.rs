@@ -104,7 +104,9 @@ pub(super) async fn update_credentials(
     };
     let privacy = match source.words("privacy") {
         None => None,
-        Some(name) => Some(Visibility::parse(&name).ok_or_else(|| Error::invalid("Privacy is not included in the list"))?),
+        Some(name) => Some(
+            Visibility::parse(&name).ok_or_else(|| Error::invalid("Privacy is not included in the list"))?,
+        ),
     };
     let (display_name, note) = (bounded("display_name", DISPLAY_NAME)?, bounded("note", NOTE)?);
     let update = UpdateProfile {
@@ -146,7 +148,10 @@ fn fields(params: &Params) -> Result<Option<Vec<Field>>, Error> {
     Ok(Some(fields))
 }
 
-pub(super) async fn show(State(service): State<Shared>, Path(id): Path<String>) -> Result<Json<Value>, Error> {
+pub(super) async fn show(
+    State(service): State<Shared>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Error> {
     let account = service.account(account_id(&id)?).await?;
     Ok(Json(service.account_json(&account)))
 }
@@ -180,9 +185,8 @@ pub(super) async fn familiar_followers(
     me: Me,
     params: Params,
 ) -> Result<Json<Value>, Error> {
-    let mine = service.read(me.id.bucket(), move |feed| {
-        feed.listing(Listing::Following, me.id.0, Window::newest(5_000))
-    });
+    let mine = service
+        .read(me.id.bucket(), move |feed| feed.listing(Listing::Following, me.id.0, Window::newest(5_000)));
     let mine: Vec<u64> = mine.await?.into_iter().map(|(_, subject)| subject).collect();
     let mut answer = Vec::new();
     for id in params.accounts("id").into_iter().take(20) {
@@ -383,8 +387,12 @@ impl Service {
         if plain.is_empty() || !plain.bytes().all(fits) {
             return Ok(exact.into_iter().collect());
         }
-        let mut found: Vec<Account> =
-            self.read_all(move |feed| feed.accounts_from(&plain, limit)).await?.into_iter().flatten().collect();
+        let mut found: Vec<Account> = self
+            .read_all(move |feed| feed.accounts_from(&plain, limit))
+            .await?
+            .into_iter()
+            .flatten()
+            .collect();
         found.sort_by(|one, other| one.name.cmp(&other.name));
         if let Some(exact) = exact {
             found.retain(|account| account.id != exact.id);

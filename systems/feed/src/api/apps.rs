@@ -6,10 +6,11 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use decalog_gateway::access::Principal;
+use decalog_gateway::client::Client as Peer;
 use decalog_identity::api::app::{App, AppRefused, NewApp, NewPerson, OUT_OF_BAND, SignUpRefused};
-use decalog_identity::api::oauth::From;
+use decalog_identity::api::oauth::device_of;
 use serde_json::{Value, json};
 
 use super::error::Error;
@@ -67,7 +68,8 @@ pub(super) async fn verify(
 pub(super) async fn sign_up(
     State(service): State<Shared>,
     Extension(principal): Extension<Arc<Principal>>,
-    From(device): From,
+    peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
     params: Params,
 ) -> Result<Json<Value>, Error> {
     let client = principal.client.as_deref().ok_or_else(Error::nobody)?;
@@ -80,7 +82,7 @@ pub(super) async fn sign_up(
         email: params.text("email").unwrap_or_default(),
         password: params.text("password").unwrap_or_default(),
         scopes: principal.scopes.iter().map(str::to_owned).collect(),
-        device,
+        device: device_of(&headers, peer.as_deref()),
     };
     let name = person.name.trim().to_lowercase();
     let issued = service.identity.sign_up(person).await.map_err(|why| match why {

@@ -12,44 +12,39 @@ use crate::command::Refusal;
 
 /// Why a request is not served.
 #[derive(Clone, Debug)]
-pub struct Error {
+pub(crate) struct Error {
     status: StatusCode,
     words: Cow<'static, str>,
 }
 
 impl Error {
     /// A refusal of this status.
-    pub fn new(status: StatusCode, words: impl Into<Cow<'static, str>>) -> Error {
+    pub(crate) fn new(status: StatusCode, words: impl Into<Cow<'static, str>>) -> Error {
         Error { status, words: words.into() }
     }
 
     /// 404: there is no such thing, or not for who asks.
-    pub fn not_found() -> Error {
+    pub(crate) fn not_found() -> Error {
         Error::new(StatusCode::NOT_FOUND, "Record not found")
     }
 
     /// 422: a parameter is not what it may be.
-    pub fn invalid(words: impl std::fmt::Display) -> Error {
+    pub(crate) fn invalid(words: impl std::fmt::Display) -> Error {
         Error::new(StatusCode::UNPROCESSABLE_ENTITY, format!("Validation failed: {words}"))
     }
 
     /// 401: somebody must be signed in.
-    pub fn nobody() -> Error {
+    pub(crate) fn nobody() -> Error {
         Error::new(StatusCode::UNAUTHORIZED, "This method requires an authenticated user")
     }
 
-    /// 403: not for who asks.
-    pub fn forbidden(words: &'static str) -> Error {
-        Error::new(StatusCode::FORBIDDEN, words)
-    }
-
     /// 503: not now.
-    pub fn later(words: impl Into<Cow<'static, str>>) -> Error {
+    pub(crate) fn later(words: impl Into<Cow<'static, str>>) -> Error {
         Error::new(StatusCode::SERVICE_UNAVAILABLE, words)
     }
 
     /// Whether there is no such thing.
-    pub fn is_not_found(&self) -> bool {
+    pub(crate) fn is_not_found(&self) -> bool {
         self.status == StatusCode::NOT_FOUND
     }
 }

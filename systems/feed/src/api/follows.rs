@@ -12,7 +12,9 @@ use super::error::Error;
 use super::page::Page;
 use super::params::Params;
 use super::service::{Me, Service, Shared};
-use crate::command::{AnswerRequest, Follow, RemoveFollower, SetBlock, SetEndorsed, SetMute, SetNote, Unfollow};
+use crate::command::{
+    AnswerRequest, Follow, RemoveFollower, SetBlock, SetEndorsed, SetMute, SetNote, Unfollow,
+};
 use crate::state::Listing;
 use crate::value::{AccountId, SECOND};
 
@@ -43,7 +45,9 @@ pub(super) async fn follow(
         target,
         reblogs: params.flag("reblogs").unwrap_or_else(|| before.as_ref().is_none_or(|how| how.reblogs)),
         notify: params.flag("notify").unwrap_or_else(|| before.as_ref().is_some_and(|how| how.notify)),
-        languages: params.list("languages").unwrap_or_else(|| before.map_or_else(Vec::new, |how| how.languages)),
+        languages: params
+            .list("languages")
+            .unwrap_or_else(|| before.map_or_else(Vec::new, |how| how.languages)),
         locked: other.locked,
     };
     service.ask(account, account.bucket(), follow).await?;
@@ -193,7 +197,13 @@ pub(super) async fn reject(
     answer(&service, &id, me, false).await
 }
 
-async fn mine(service: &Service, me: Me, uri: &Uri, params: &Params, listing: Listing) -> Result<Response, Error> {
+async fn mine(
+    service: &Service,
+    me: Me,
+    uri: &Uri,
+    params: &Params,
+    listing: Listing,
+) -> Result<Response, Error> {
     service.listed_accounts(listing, me.id.0, me.id.bucket(), uri, Page::read(params, 40, 80)).await
 }
 

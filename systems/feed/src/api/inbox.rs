@@ -61,7 +61,8 @@ impl Service {
 
     /// Notifications as they are shown; those about what is gone, or is not to be seen, are left out.
     pub(crate) async fn notifications_json(&self, me: AccountId, told: &[Told]) -> Result<Vec<Value>, Error> {
-        let posts: Vec<PostId> = told.iter().filter_map(|(_, told)| told.post).map(|post| post.post).collect();
+        let posts: Vec<PostId> =
+            told.iter().filter_map(|(_, told)| told.post).map(|post| post.post).collect();
         let shown = self.statuses_at(Some(me), &posts, Place::Notifications).await?;
         let mut shown = posts.into_iter().zip(shown).collect::<HashMap<_, _>>();
         let from: Vec<AccountId> = told.iter().map(|(_, told)| told.from).collect();
@@ -273,7 +274,8 @@ pub(super) async fn unread_count(
     me: Me,
     params: Params,
 ) -> Result<Json<Value>, Error> {
-    let most = params.number("limit").and_then(|limit| usize::try_from(limit).ok()).unwrap_or(100).min(COUNTED);
+    let most =
+        params.number("limit").and_then(|limit| usize::try_from(limit).ok()).unwrap_or(100).min(COUNTED);
     let account = me.id;
     let read = service.read(account.bucket(), move |feed| {
         feed.markers(account).get("notifications").map_or(0, |marker| marker.last_read)

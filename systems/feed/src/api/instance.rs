@@ -120,7 +120,9 @@ pub(super) async fn rules(State(service): State<Shared>) -> Json<Value> {
 }
 
 pub(super) async fn extended_description(State(service): State<Shared>) -> Json<Value> {
-    Json(json!({ "updated_at": super::entity::moment(0), "content": service.rich(&service.settings.description) }))
+    Json(
+        json!({ "updated_at": super::entity::moment(0), "content": service.rich(&service.settings.description) }),
+    )
 }
 
 /// Where there is nothing of the kind: emoji, announcements, peers…
@@ -196,7 +198,8 @@ pub(super) async fn webfinger(State(service): State<Shared>, params: Params) -> 
 }
 
 pub(super) async fn directory(State(service): State<Shared>, params: Params) -> Result<Json<Value>, Error> {
-    let number = |name, usual| params.number(name).and_then(|number| usize::try_from(number).ok()).unwrap_or(usual);
+    let number =
+        |name, usual| params.number(name).and_then(|number| usize::try_from(number).ok()).unwrap_or(usual);
     let (limit, offset) = (number("limit", 40).min(80), number("offset", 0).min(10_000));
     let found = service.read_all(move |feed| feed.accounts_from("", limit + offset)).await?;
     let mut accounts: Vec<_> =

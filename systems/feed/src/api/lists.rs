@@ -113,7 +113,13 @@ pub(super) async fn accounts(
     service.listed_accounts(Listing::Members, list.id.0, me.id.bucket(), &uri, page).await
 }
 
-async fn set_listed(service: &Service, id: &str, me: Me, params: &Params, on: bool) -> Result<Json<Value>, Error> {
+async fn set_listed(
+    service: &Service,
+    id: &str,
+    me: Me,
+    params: &Params,
+    on: bool,
+) -> Result<Json<Value>, Error> {
     let members = params.accounts("account_ids");
     if service.accounts(&members).await?.len() != members.len() {
         return Err(Error::not_found());

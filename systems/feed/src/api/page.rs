@@ -10,14 +10,14 @@ use crate::state::Window;
 
 /// The page that is asked for.
 #[derive(Clone, Copy, Debug)]
-pub struct Page {
+pub(crate) struct Page {
     /// Which part.
-    pub window: Window,
+    pub(crate) window: Window,
 }
 
 impl Page {
     /// Reads what a request asks for: so many unless said otherwise, never more than `most`. What is no id asks for nothing.
-    pub fn read(params: &Params, usual: usize, most: usize) -> Page {
+    pub(crate) fn read(params: &Params, usual: usize, most: usize) -> Page {
         let id = |name| params.words(name).map(|text| text.parse::<u64>().unwrap_or(0));
         let min = id("min_id");
         let limit = params.number("limit").and_then(|limit| usize::try_from(limit).ok());
@@ -32,7 +32,7 @@ impl Page {
     }
 
     /// Brings what was found to the order in which it is shown: the newest first.
-    pub fn shown<T>(self, mut found: Vec<T>) -> Vec<T> {
+    pub(crate) fn shown<T>(self, mut found: Vec<T>) -> Vec<T> {
         if self.window.rising {
             found.reverse();
         }
@@ -41,17 +41,17 @@ impl Page {
 }
 
 /// A page as it is answered. `places` are those of what was found, the newest first, before anything was hidden.
-pub struct Answer<'a> {
+pub(crate) struct Answer<'a> {
     /// The server's address.
-    pub base: &'a str,
+    pub(crate) base: &'a str,
     /// What was asked.
-    pub uri: &'a Uri,
+    pub(crate) uri: &'a Uri,
     /// What is shown.
-    pub items: Vec<Value>,
+    pub(crate) items: Vec<Value>,
     /// The first and the last place.
-    pub ends: Option<(u64, u64)>,
+    pub(crate) ends: Option<(u64, u64)>,
     /// As many as were asked for.
-    pub full: bool,
+    pub(crate) full: bool,
 }
 
 impl IntoResponse for Answer<'_> {
@@ -78,7 +78,7 @@ impl IntoResponse for Answer<'_> {
 }
 
 /// The ends of places that stand in the order in which they are shown.
-pub fn ends(places: impl IntoIterator<Item = u64>) -> Option<(u64, u64)> {
+pub(crate) fn ends(places: impl IntoIterator<Item = u64>) -> Option<(u64, u64)> {
     let mut places = places.into_iter();
     let first = places.next()?;
     Some((first, places.last().unwrap_or(first)))

@@ -22,28 +22,28 @@ const WIDEST: usize = 2_000;
 
 /// A file that was sent along, on disk until it is dropped.
 #[derive(Debug)]
-pub struct Upload {
+pub(crate) struct Upload {
     /// The field's name.
-    pub field: String,
+    pub(crate) field: String,
     /// Its bytes.
-    pub file: NamedTempFile,
+    pub(crate) file: NamedTempFile,
     /// How many.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
 }
 
 impl Upload {
     /// Where it lies.
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.file.path().to_owned()
     }
 }
 
 /// What a request says.
 #[derive(Debug, Default)]
-pub struct Params {
+pub(crate) struct Params {
     tree: Map<String, Value>,
     /// Files, with multipart forms only.
-    pub uploads: Vec<Upload>,
+    pub(crate) uploads: Vec<Upload>,
 }
 
 impl FromRequest<Shared> for Params {
@@ -97,9 +97,8 @@ impl Params {
     }
 
     async fn read_multipart(&mut self, mut form: Multipart, service: &Shared) -> Result<(), Error> {
-        let broken = |error: axum::extract::multipart::MultipartError| {
-            Error::new(error.status(), error.body_text())
-        };
+        let broken =
+            |error: axum::extract::multipart::MultipartError| Error::new(error.status(), error.body_text());
         let mut count = 0;
         while let Some(mut field) = form.next_field().await.map_err(broken)? {
             count += 1;
@@ -134,7 +133,8 @@ impl Params {
     /// Puts `a[b][]` where it belongs.
     fn set(&mut self, name: &str, value: Value) {
         let (first, rest) = name.split_once('[').map_or((name, ""), |(first, rest)| (first, rest));
-        let path: Vec<&str> = rest.split('[').filter(|_| !rest.is_empty()).map(|step| step.trim_end_matches(']')).collect();
+        let path: Vec<&str> =
+            rest.split('[').filter(|_| !rest.is_empty()).map(|step| step.trim_end_matches(']')).collect();
         if path.len() > DEEPEST {
             return;
         }
@@ -143,42 +143,42 @@ impl Params {
     }
 
     /// A text; numbers and truths count as such, too.
-    pub fn text(&self, name: &str) -> Option<String> {
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
         text_of(self.tree.get(name)?)
     }
 
     /// A text that says something.
-    pub fn words(&self, name: &str) -> Option<String> {
+    pub(crate) fn words(&self, name: &str) -> Option<String> {
         self.text(name).filter(|text| !text.is_empty())
     }
 
     /// A truth.
-    pub fn flag(&self, name: &str) -> Option<bool> {
+    pub(crate) fn flag(&self, name: &str) -> Option<bool> {
         truth(self.tree.get(name)?)
     }
 
     /// A truth that is `false` unless said otherwise.
-    pub fn is(&self, name: &str) -> bool {
+    pub(crate) fn is(&self, name: &str) -> bool {
         self.flag(name).unwrap_or(false)
     }
 
     /// A whole number.
-    pub fn number(&self, name: &str) -> Option<i64> {
+    pub(crate) fn number(&self, name: &str) -> Option<i64> {
         self.text(name)?.trim().parse().ok()
     }
 
     /// Texts, of a list or of one.
-    pub fn list(&self, name: &str) -> Option<Vec<String>> {
+    pub(crate) fn list(&self, name: &str) -> Option<Vec<String>> {
         self.tree.get(name).map(texts)
     }
 
     /// What stands there.
-    pub fn value(&self, name: &str) -> Option<&Value> {
+    pub(crate) fn value(&self, name: &str) -> Option<&Value> {
         self.tree.get(name)
     }
 
     /// The parameters within an object.
-    pub fn within(&self, name: &str) -> Option<Params> {
+    pub(crate) fn within(&self, name: &str) -> Option<Params> {
         match self.tree.get(name)? {
             Value::Object(tree) => Some(Params { tree: tree.clone(), uploads: Vec::new() }),
             _ => None,
@@ -186,7 +186,7 @@ impl Params {
     }
 
     /// The objects of a list, also of one with numbers for keys.
-    pub fn objects(&self, name: &str) -> Option<Vec<Params>> {
+    pub(crate) fn objects(&self, name: &str) -> Option<Vec<Params>> {
         let values: Vec<&Value> = match self.tree.get(name)? {
             Value::Array(values) => values.iter().collect(),
             Value::Object(values) => {
@@ -205,27 +205,27 @@ impl Params {
     }
 
     /// Whether there is a parameter of this name.
-    pub fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.tree.contains_key(name)
     }
 
     /// Ids of accounts; what can be none names nobody.
-    pub fn accounts(&self, name: &str) -> Vec<AccountId> {
+    pub(crate) fn accounts(&self, name: &str) -> Vec<AccountId> {
         self.list(name).unwrap_or_default().iter().filter_map(|id| AccountId::parse(id)).collect()
     }
 
     /// The id of a post.
-    pub fn post(&self, name: &str) -> Option<PostId> {
+    pub(crate) fn post(&self, name: &str) -> Option<PostId> {
         self.words(name).and_then(|id| PostId::parse(&id))
     }
 
     /// Ids of other things.
-    pub fn items(&self, name: &str) -> Vec<ItemId> {
+    pub(crate) fn items(&self, name: &str) -> Vec<ItemId> {
         self.list(name).unwrap_or_default().iter().filter_map(|id| ItemId::parse(id)).collect()
     }
 
     /// The file of a field.
-    pub fn upload(&mut self, field: &str) -> Option<Upload> {
+    pub(crate) fn upload(&mut self, field: &str) -> Option<Upload> {
         let place = self.uploads.iter().position(|upload| upload.field == field && upload.bytes > 0)?;
         Some(self.uploads.swap_remove(place))
     }
@@ -285,7 +285,8 @@ fn truth(value: &Value) -> Option<bool> {
         Value::Null => None,
         other => {
             let text = text_of(other)?;
-            (!text.is_empty()).then(|| !matches!(text.to_ascii_lowercase().as_str(), "0" | "f" | "false" | "off" | "no"))
+            (!text.is_empty())
+                .then(|| !matches!(text.to_ascii_lowercase().as_str(), "0" | "f" | "false" | "off" | "no"))
         }
     }
 }
@@ -308,7 +309,9 @@ mod tests {
 
     #[test]
     fn forms_become_trees() {
-        let params = read("poll[options][]=a&poll[options][]=b&poll[expires_in]=60&f[0][name]=n&f[0][value]=v&f[1][name]=m");
+        let params = read(
+            "poll[options][]=a&poll[options][]=b&poll[expires_in]=60&f[0][name]=n&f[0][value]=v&f[1][name]=m",
+        );
         let poll = params.within("poll").unwrap();
         assert_eq!(poll.list("options").unwrap(), ["a", "b"]);
         assert_eq!(poll.number("expires_in"), Some(60));
@@ -321,7 +324,8 @@ mod tests {
 
     #[test]
     fn strange_names_harm_nobody() {
-        for form in ["[=1", "a[=1", "a]=1", "[]=1", "a[][][][][][][][]=1", "a=1&a[b]=2&a[]=3", "a[b&a[b]c=1"] {
+        for form in ["[=1", "a[=1", "a]=1", "[]=1", "a[][][][][][][][]=1", "a=1&a[b]=2&a[]=3", "a[b&a[b]c=1"]
+        {
             read(form);
         }
     }

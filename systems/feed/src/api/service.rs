@@ -232,7 +232,7 @@ impl Service {
         number: Option<u64>,
     ) -> Result<Reply, Error> {
         let (client, sequence) = number.map_or((0, 0), |number| (by.0, number));
-        let origin = Origin { bucket, principal: by.0, client, sequence };
+        let origin = Origin { bucket, principal: by.0, client, sequence, ..Origin::default() };
         match self.partition(bucket).submit(origin, &command.into()).await?.reply {
             Reply::Refused(why) => Err(why.into()),
             reply => Ok(reply),
@@ -299,11 +299,11 @@ impl Service {
 
 /// Who asks: an account that the feed knows.
 #[derive(Clone, Debug)]
-pub struct Me {
+pub(crate) struct Me {
     /// The account.
-    pub id: AccountId,
+    pub(crate) id: AccountId,
     /// Who that is to identity.
-    pub principal: Arc<Principal>,
+    pub(crate) principal: Arc<Principal>,
 }
 
 async fn me(parts: &Parts, service: &Shared) -> Result<Option<Me>, Error> {

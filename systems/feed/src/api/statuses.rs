@@ -108,10 +108,15 @@ impl Service {
                 .ok_or_else(|| Error::invalid("Visibility is not included in the list"))?,
         };
         let parent = match (params.words("in_reply_to_id"), before) {
-            (Some(id), None) => Some(self.seen(Some(me.id), &id).await.map_err(|error| match error.is_not_found() {
-                true => Error::new(StatusCode::NOT_FOUND, "The post you are trying to reply to does not appear to exist."),
-                false => error,
-            })?),
+            (Some(id), None) => {
+                Some(self.seen(Some(me.id), &id).await.map_err(|error| match error.is_not_found() {
+                    true => Error::new(
+                        StatusCode::NOT_FOUND,
+                        "The post you are trying to reply to does not appear to exist.",
+                    ),
+                    false => error,
+                })?)
+            }
             _ => None,
         };
         let language = params.text("language").filter(|code| is_language(code));
@@ -167,10 +172,13 @@ impl Service {
 
 /// Two or three letters, perhaps with a region.
 fn is_language(code: &str) -> bool {
-    let (language, region) = code.split_once(['-', '_']).map_or((code, None), |(one, other)| (one, Some(other)));
+    let (language, region) =
+        code.split_once(['-', '_']).map_or((code, None), |(one, other)| (one, Some(other)));
     (2..=3).contains(&language.len())
         && language.bytes().all(|byte| byte.is_ascii_lowercase())
-        && region.is_none_or(|region| (2..=4).contains(&region.len()) && region.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+        && region.is_none_or(|region| {
+            (2..=4).contains(&region.len()) && region.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        })
 }
 
 pub(super) async fn create(
@@ -204,7 +212,8 @@ pub(super) async fn create(
         Reply::Posted(post) => {
             if let Some(parent) = parent {
                 let heard = move |feed: &crate::state::Feed| {
-                    feed.place(Listing::Replies, parent.post.0, post.0).is_some() || feed.post(parent.post).is_none()
+                    feed.place(Listing::Replies, parent.post.0, post.0).is_some()
+                        || feed.post(parent.post).is_none()
                 };
                 service.settle(parent.post.bucket(), heard).await?;
             }
@@ -242,7 +251,8 @@ pub(super) async fn delete(
 ) -> Result<Json<Value>, Error> {
     let id = post_id(&id)?;
     let post = service.read(id.bucket(), move |feed| feed.post(id)).await?;
-    let post = post.filter(|post| post.author == me.id && post.reblog_of.is_none()).ok_or_else(Error::not_found)?;
+    let post =
+        post.filter(|post| post.author == me.id && post.reblog_of.is_none()).ok_or_else(Error::not_found)?;
     // For who wants to write it anew.
     let mut shown = service.status(Some(me.id), id).await?;
     shown["text"] = post.text.into();
@@ -408,7 +418,8 @@ pub(super) async fn reblogged_by(
 async fn set_favourite(service: &Service, id: &str, me: Me, on: bool) -> Result<Json<Value>, Error> {
     let post = service.seen(Some(me.id), id).await?.post.id;
     service.ask(me.id, post.bucket(), Favourite { account: me.id, post, on }).await?;
-    let heard = move |feed: &crate::state::Feed| feed.place(Listing::Favourites, me.id.0, post.0).is_some() == on;
+    let heard =
+        move |feed: &crate::state::Feed| feed.place(Listing::Favourites, me.id.0, post.0).is_some() == on;
     service.settle(me.id.bucket(), heard).await?;
     Ok(Json(service.status(Some(me.id), post).await?))
 }
@@ -540,7 +551,11 @@ async fn settle_reblog(service: &Service, me: AccountId, post: PostId, on: bool)
     service.settle(post.bucket(), heard).await
 }
 
-pub(super) async fn card(State(service): State<Shared>, Path(id): Path<String>, me: Option<Me>) -> Result<Response, Error> {
+pub(super) async fn card(
+    State(service): State<Shared>,
+    Path(id): Path<String>,
+    me: Option<Me>,
+) -> Result<Response, Error> {
     service.seen(me.map(|me| me.id), &id).await?;
     // Pages that posts name are not fetched.
     Ok(Json(json!({})).into_response())

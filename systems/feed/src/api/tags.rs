@@ -142,9 +142,11 @@ pub(super) async fn feature(
     set_featured(&service, &name, me.id, true).await?;
     let tag = text::normalize_tag(name.trim_start_matches('#'));
     let all = service.featured(me.id).await?;
-    let made = all.as_array().into_iter().flatten().find(|row| {
-        row["name"].as_str().is_some_and(|name| text::normalize_tag(name) == tag)
-    });
+    let made = all
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|row| row["name"].as_str().is_some_and(|name| text::normalize_tag(name) == tag));
     Ok(Json(made.cloned().ok_or_else(Error::not_found)?))
 }
 

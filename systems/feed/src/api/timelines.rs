@@ -175,7 +175,8 @@ pub(super) async fn public(
         return Ok(Json(json!([])).into_response());
     }
     let only_media = params.is("only_media");
-    let want = |entry: &Entry| (!only_media || entry.media) && entry.reply_to.is_none_or(|to| to == entry.author);
+    let want =
+        |entry: &Entry| (!only_media || entry.media) && entry.reply_to.is_none_or(|to| to == entry.author);
     let (found, _) = service.seek(page.window, want, |feed, window| feed.public(window)).await?;
     let found = page.shown(found);
     service.page_of_posts(me.map(|me| me.id), &found, page.window, &uri, Place::Public).await
@@ -225,9 +226,9 @@ pub(super) async fn list(
     let read = service.read(account.bucket(), move |feed| {
         let list = feed.list(account, id)?;
         let members = feed.members(id);
-        let how = members.iter().filter_map(|member| {
-            feed.relation(account, *member).following.map(|how| (*member, how))
-        });
+        let how = members
+            .iter()
+            .filter_map(|member| feed.relation(account, *member).following.map(|how| (*member, how)));
         Some((list, members.clone(), how.collect::<HashMap<_, _>>()))
     });
     let (list, members, following) = read.await?.ok_or_else(Error::not_found)?;

@@ -41,8 +41,14 @@ pub fn pieces(text: &str) -> Vec<Piece<'_>> {
         let rest = &text[at..];
         let found = match letter {
             'h' | 'H' if !before.is_some_and(is_word) => url(rest),
-            '@' if !before.is_some_and(|before| is_word(before) || matches!(before, '/' | '@' | '.')) => mention(rest),
-            '#' if !before.is_some_and(|before| is_word(before) || matches!(before, '/' | ')' | '&' | '#')) => tag(rest),
+            '@' if !before.is_some_and(|before| is_word(before) || matches!(before, '/' | '@' | '.')) => {
+                mention(rest)
+            }
+            '#' if !before
+                .is_some_and(|before| is_word(before) || matches!(before, '/' | ')' | '&' | '#')) =>
+            {
+                tag(rest)
+            }
             _ => None,
         };
         match found {
@@ -68,15 +74,16 @@ pub fn pieces(text: &str) -> Vec<Piece<'_>> {
 }
 
 fn url(text: &str) -> Option<(usize, Piece<'_>)> {
-    let scheme = ["https://", "http://"].into_iter().find(|scheme| {
-        text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-    })?;
-    let ends = |letter: char| letter.is_whitespace() || letter.is_control() || matches!(letter, '<' | '>' | '"' | '`');
+    let scheme = ["https://", "http://"]
+        .into_iter()
+        .find(|scheme| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))?;
+    let ends = |letter: char| {
+        letter.is_whitespace() || letter.is_control() || matches!(letter, '<' | '>' | '"' | '`')
+    };
     let mut end = text.find(ends).unwrap_or(text.len());
-    let (opened, mut closed) =
-        text[..end].chars().fold((0_usize, 0_usize), |(opened, closed), letter| {
-            (opened + usize::from(letter == '('), closed + usize::from(letter == ')'))
-        });
+    let (opened, mut closed) = text[..end].chars().fold((0_usize, 0_usize), |(opened, closed), letter| {
+        (opened + usize::from(letter == '('), closed + usize::from(letter == ')'))
+    });
     // What ends a sentence is not part of the address, nor is a bracket that was opened before it.
     while let Some(last) = text[..end].chars().next_back() {
         let trailing = match last {
@@ -125,7 +132,8 @@ fn mention(text: &str) -> Option<(usize, Piece<'_>)> {
 
 fn tag(text: &str) -> Option<(usize, Piece<'_>)> {
     let rest = &text[1..];
-    let inside = |letter: char| is_word(letter) || matches!(letter, '·' | '・' | '\u{200c}') || is_mark(letter);
+    let inside =
+        |letter: char| is_word(letter) || matches!(letter, '·' | '・' | '\u{200c}') || is_mark(letter);
     let length = rest.find(|letter| !inside(letter)).unwrap_or(rest.len());
     let name = rest[..length].trim_end_matches(['·', '・', '\u{200c}']);
     let says = name.chars().any(|letter| is_word(letter) && !letter.is_numeric() && letter != '_');
@@ -176,7 +184,8 @@ pub fn length(text: &str) -> usize {
 fn characters(text: &str) -> usize {
     let mut joined = false;
     let one = |letter: &char| {
-        let changes = is_mark(*letter) || matches!(letter, '\u{200d}' | '\u{fe00}'..='\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}' | '\r');
+        let changes = is_mark(*letter)
+            || matches!(letter, '\u{200d}' | '\u{fe00}'..='\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}' | '\r');
         let counts = !changes && !joined;
         joined = *letter == '\u{200d}';
         counts

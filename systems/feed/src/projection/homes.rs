@@ -39,7 +39,8 @@ impl Wishes {
             return true;
         }
         let tagged = || entry.tags.iter().any(|tag| self.tags.contains(tag));
-        let Some(how) = self.following.get(&entry.author).filter(|_| !self.listed.contains(&entry.author)) else {
+        let Some(how) = self.following.get(&entry.author).filter(|_| !self.listed.contains(&entry.author))
+        else {
             return entry.reblog_of.is_none() && entry.reply_to.is_none() && tagged();
         };
         if entry.reblog_of.is_some() && !how.reblogs {
@@ -123,9 +124,11 @@ impl Homes {
         let kept = self.kept();
         let Some(home) = kept.homes.get(&account).filter(|home| home.complete) else { return Found::Cold };
         let from = window.above.map_or(0, |above| home.posts.partition_point(|post| *post <= above));
-        let to = window.below.map_or(home.posts.len(), |below| home.posts.partition_point(|post| *post < below));
+        let to =
+            window.below.map_or(home.posts.len(), |below| home.posts.partition_point(|post| *post < below));
         let part = home.posts.get(from..to).unwrap_or_default();
-        let short = part.len() < window.most && window.above.is_none_or(|above| home.posts.first().is_none_or(|first| above < *first));
+        let short = part.len() < window.most
+            && window.above.is_none_or(|above| home.posts.first().is_none_or(|first| above < *first));
         let reaches_end = home.posts.len() >= KEPT;
         if reaches_end && (short || window.rising && from == 0) {
             return Found::Older;
@@ -238,7 +241,11 @@ impl Kept {
     }
 }
 
-fn remove_reader<K: std::hash::Hash + Eq>(readers: &mut HashMap<K, Vec<AccountId>>, key: &K, reader: AccountId) {
+fn remove_reader<K: std::hash::Hash + Eq>(
+    readers: &mut HashMap<K, Vec<AccountId>>,
+    key: &K,
+    reader: AccountId,
+) {
     if let Some(all) = readers.get_mut(key) {
         all.retain(|one| *one != reader);
         if all.is_empty() {
@@ -308,7 +315,11 @@ mod tests {
         homes.apply(&Arrived { entry: entry(8, 3) }.into());
         homes.apply(&Arrived { entry: entry(8, 3) }.into());
         homes.apply(&Arrived { entry: entry(10, 4) }.into());
-        assert_eq!(newest(&homes), Found::Posts(vec![PostId(9), PostId(8), PostId(7)]), "each once, in order");
+        assert_eq!(
+            newest(&homes),
+            Found::Posts(vec![PostId(9), PostId(8), PostId(7)]),
+            "each once, in order"
+        );
         homes.apply(&Gone { post: PostRef { post: PostId(8), author: AccountId(3) }, own: false }.into());
         let rising = Window { above: Some(5), rising: true, ..Window::newest(1) };
         assert_eq!(homes.read(AccountId(1), rising), Found::Posts(vec![PostId(7)]));
@@ -349,6 +360,9 @@ mod tests {
         }
         let (_, entries) = homes.size();
         assert!((KEPT..=KEPT + KEPT / 2).contains(&entries));
-        assert_eq!(homes.read(AccountId(1), Window { below: Some(9_000), ..Window::newest(3) }), Found::Older);
+        assert_eq!(
+            homes.read(AccountId(1), Window { below: Some(9_000), ..Window::newest(3) }),
+            Found::Older
+        );
     }
 }

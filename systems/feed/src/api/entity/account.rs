@@ -114,7 +114,7 @@ impl Service {
 }
 
 /// How an account stands to another.
-pub fn relationship_json(other: AccountId, relation: &Relation) -> Value {
+pub(crate) fn relationship_json(other: AccountId, relation: &Relation) -> Value {
     let following = relation.following.as_ref();
     let wish = following.or(relation.requested.as_ref());
     json!({

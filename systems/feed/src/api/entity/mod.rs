@@ -1,26 +1,26 @@
 //! What clients are shown, in the form that the Mastodon API's documentation gives each entity.
 
-pub mod account;
-pub mod small;
-pub mod status;
+pub(crate) mod account;
+pub(crate) mod small;
+pub(crate) mod status;
 
 /// A moment as the API writes it: ISO 8601, UTC, with milliseconds.
-pub fn moment(nanos: i64) -> String {
+pub(crate) fn moment(nanos: i64) -> String {
     let stamp = jiff::Timestamp::from_nanosecond(nanos.into()).unwrap_or_default();
     stamp.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
 
 /// A day as the API writes it.
-pub fn day(nanos: i64) -> String {
+pub(crate) fn day(nanos: i64) -> String {
     let stamp = jiff::Timestamp::from_nanosecond(nanos.into()).unwrap_or_default();
     stamp.strftime("%Y-%m-%d").to_string()
 }
 
 /// Reads a moment that a client gives: ISO 8601 with an offset, or without one, which then is UTC.
-pub fn read_moment(text: &str) -> Option<i64> {
+pub(crate) fn read_moment(text: &str) -> Option<i64> {
     let stamp = text.trim().parse::<jiff::Timestamp>().ok().or_else(|| {
         let civil = text.trim().parse::<jiff::civil::DateTime>().ok()?;
-        civil.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+        jiff::tz::Offset::UTC.to_timestamp(civil).ok()
     });
     stamp.and_then(|stamp| i64::try_from(stamp.as_nanosecond()).ok())
 }

@@ -7,7 +7,7 @@ use crate::api::service::Service;
 use crate::state::{FeaturedTag, Filter, List, Scheduled};
 
 /// A filter; with its words and posts, or as a post that it matched names it.
-pub fn filter_json(filter: &Filter, whole: bool) -> Value {
+pub(crate) fn filter_json(filter: &Filter, whole: bool) -> Value {
     let mut json = json!({
         "id": filter.id.to_string(),
         "title": filter.title,
@@ -23,17 +23,17 @@ pub fn filter_json(filter: &Filter, whole: bool) -> Value {
 }
 
 /// A word of a filter.
-pub fn keyword_json((id, keyword, whole_word): &(crate::value::ItemId, String, bool)) -> Value {
+pub(crate) fn keyword_json((id, keyword, whole_word): &(crate::value::ItemId, String, bool)) -> Value {
     json!({ "id": id.to_string(), "keyword": keyword, "whole_word": whole_word })
 }
 
 /// A post of a filter.
-pub fn filter_post_json((id, post): &(crate::value::ItemId, crate::value::PostId)) -> Value {
+pub(crate) fn filter_post_json((id, post): &(crate::value::ItemId, crate::value::PostId)) -> Value {
     json!({ "id": id.to_string(), "status_id": post.to_string() })
 }
 
 /// A list.
-pub fn list_json(list: &List) -> Value {
+pub(crate) fn list_json(list: &List) -> Value {
     json!({
         "id": list.id.to_string(),
         "title": list.title,

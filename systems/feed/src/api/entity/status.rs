@@ -13,7 +13,7 @@ use crate::value::{AccountId, Media, Poll, PostId};
 
 /// Where posts are shown, which decides about filters and mutes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub(crate) enum Place {
     /// The home timeline and lists.
     Home,
     /// Public listings.
@@ -150,7 +150,8 @@ impl Service {
         };
         let seen = original.unwrap_or(shown);
         let filtered = viewer.filter(|viewer| *viewer != seen.post.author);
-        let filtered = filtered.map(|_| matches(&material.filters, &seen.post, place, now)).unwrap_or_default();
+        let filtered =
+            filtered.map(|_| matches(&material.filters, &seen.post, place, now)).unwrap_or_default();
         if filtered.iter().any(|(filter, ..)| filter.action == "hide") {
             return None;
         }
@@ -163,7 +164,9 @@ impl Service {
                     json[name] = inner[name].clone();
                 }
             }
-            for name in ["favourites_count", "reblogs_count", "replies_count", "content", "spoiler_text", "sensitive"] {
+            for name in
+                ["favourites_count", "reblogs_count", "replies_count", "content", "spoiler_text", "sensitive"]
+            {
                 json[name] = inner[name].clone();
             }
             json["reblog"] = inner;
@@ -261,9 +264,10 @@ impl Service {
     ) -> Value {
         let expired = poll.expires <= self.now();
         let hidden = poll.hide_totals && !expired;
-        let options = poll.options.iter().map(|option| {
-            json!({ "title": option.title, "votes_count": (!hidden).then_some(option.votes) })
-        });
+        let options = poll
+            .options
+            .iter()
+            .map(|option| json!({ "title": option.title, "votes_count": (!hidden).then_some(option.votes) }));
         let total: u64 = poll.options.iter().map(|option| option.votes).sum();
         let mut json = json!({
             "id": post.id.to_string(),

@@ -1,0 +1,55 @@
+//! The feed: what the configuration says of it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use decalog_feed::api::service::{Plan, Service, Settings};
+use decalog_identity::api::service::Identity;
+use decalog_log::Log;
+use decalog_runtime::store::FolderStore;
+use decalog_runtime::{Meter, OnFatal};
+use decalog_seal::KeyRing;
+
+use crate::config::Config;
+use crate::failure::Failure;
+
+/// Starts the feed. Must be called inside the Tokio runtime.
+pub(crate) fn start(
+    config: &Config,
+    http: SocketAddr,
+    log: Arc<dyn Log>,
+    keys: Option<Arc<KeyRing>>,
+    meter: Arc<dyn Meter>,
+    fatal: OnFatal,
+    identity: Arc<Identity>,
+) -> Result<Arc<Service>, Failure> {
+    let (data, it) = (&config.server.data, &config.feed);
+    let plan = Plan {
+        log,
+        store: Arc::new(FolderStore::new(data.join("snapshots")).with_keys(keys.clone())),
+        journal: data.join("events"),
+        tables: data.join("feed/tables"),
+        uploads: data.join("feed/uploads"),
+        seal: keys,
+        runtime: decalog_runtime::Config {
+            snapshot_every: u64::from(config.server.snapshot_every_records.get()),
+            erase_within: Some(config.server.erasure_window.length()),
+            ..decalog_runtime::Config::default()
+        },
+        meter,
+        fatal,
+        identity,
+        settings: Settings {
+            base: crate::identity::issuer(config, http),
+            partitions: u16::try_from(it.partitions.get()).expect("at most 1024"),
+            title: it.title.clone(),
+            description: it.description.clone(),
+            contact: it.contact.clone(),
+            rules: it.rules.clone(),
+            open_accounts: config.identity.open_accounts,
+            max_characters: it.max_characters.get() as usize,
+            cache_bytes: u64::from(it.cache_mebibytes.get()) << 20,
+        },
+    };
+    Ok(Service::start(plan)?)
+}

@@ -1,0 +1,272 @@
+//! The Mastodon client API: which routes there are, and what each asks of who calls it.
+
+mod accounts;
+mod apps;
+mod entity;
+mod error;
+mod filters;
+mod follows;
+mod inbox;
+mod instance;
+mod lists;
+mod page;
+mod params;
+mod polls;
+mod scheduled;
+mod search;
+pub mod service;
+mod statuses;
+mod tags;
+mod timelines;
+
+use axum::http::Method;
+use axum::response::{IntoResponse, Response};
+use decalog_gateway::access::{Access, Scope};
+use decalog_gateway::problem::Problem;
+use decalog_gateway::route::Routes;
+
+use error::Error;
+use service::Shared;
+
+const PUBLIC: Access = Access::Public;
+
+/// What asks for this scope.
+const fn needs(scope: &'static str) -> Access {
+    Access::Scope(Scope(scope))
+}
+
+/// What is refused on the way to a route, in Mastodon's form.
+fn refuse(problem: Problem) -> Response {
+    let words = problem.detail().to_owned();
+    let (parts, _) = problem.into_response().into_parts();
+    let mut response = Error::new(parts.status, words).into_response();
+    for (name, value) in &parts.headers {
+        response.headers_mut().entry(name).or_insert_with(|| value.clone());
+    }
+    response.extensions_mut().extend(parts.extensions);
+    response
+}
+
+/// Every route.
+pub fn routes() -> Routes<Shared> {
+    let all = [
+        server_routes(),
+        account_routes(),
+        graph_routes(),
+        status_routes(),
+        timeline_routes(),
+        list_routes(),
+        tag_routes(),
+        filter_routes(),
+        inbox_routes(),
+    ];
+    all.into_iter().fold(Routes::new(), Routes::merge).refusing(refuse)
+}
+
+fn server_routes() -> Routes<Shared> {
+    Routes::new()
+        .route(Method::GET, "/api/v1/instance", PUBLIC, instance::v1)
+        .route(Method::GET, "/api/v2/instance", PUBLIC, instance::v2)
+        .route(Method::GET, "/api/v1/instance/rules", PUBLIC, instance::rules)
+        .route(Method::GET, "/api/v1/instance/peers", PUBLIC, instance::none)
+        .route(Method::GET, "/api/v1/instance/activity", PUBLIC, instance::none)
+        .route(Method::GET, "/api/v1/instance/domain_blocks", PUBLIC, instance::none)
+        .route(Method::GET, "/api/v1/instance/extended_description", PUBLIC, instance::extended_description)
+        .route(Method::GET, "/api/v1/instance/translation_languages", PUBLIC, instance::no_languages)
+        .route(Method::GET, "/api/v1/custom_emojis", PUBLIC, instance::none)
+        .route(Method::GET, "/api/v1/announcements", Access::Signed, instance::none)
+        .route(Method::GET, "/api/v1/directory", PUBLIC, instance::directory)
+        .route(Method::GET, "/api/v1/trends", PUBLIC, instance::none)
+        .route(Method::GET, "/api/v1/trends/tags", PUBLIC, instance::none)
+        .route(Method::GET, "/api/v1/trends/statuses", PUBLIC, instance::none)
+        .route(Method::GET, "/api/v1/trends/links", PUBLIC, instance::none)
+        .route(Method::GET, "/api/v1/suggestions", needs("read"), instance::none)
+        .route(Method::GET, "/api/v2/suggestions", needs("read"), instance::none)
+        .route(Method::GET, "/api/v1/preferences", needs("read:accounts"), instance::preferences)
+        .route(Method::GET, "/api/v1/domain_blocks", needs("read:blocks"), instance::none)
+        .route(Method::GET, "/.well-known/nodeinfo", PUBLIC, instance::nodeinfo_links)
+        .route(Method::GET, "/nodeinfo/2.0", PUBLIC, instance::nodeinfo)
+        .route(Method::GET, "/.well-known/webfinger", PUBLIC, instance::webfinger)
+        .route(Method::GET, "/avatars/original/missing.png", PUBLIC, instance::missing_picture)
+        .route(Method::GET, "/headers/original/missing.png", PUBLIC, instance::missing_picture)
+        .route(Method::POST, "/api/v1/apps", PUBLIC, apps::register)
+        .route(Method::GET, "/api/v1/apps/verify_credentials", Access::Known, apps::verify)
+        .route(Method::GET, "/api/v2/search", PUBLIC, search::search)
+}
+
+fn account_routes() -> Routes<Shared> {
+    Routes::new()
+        .route(Method::POST, "/api/v1/accounts", Access::App(Scope("write:accounts")), apps::sign_up)
+        .route(Method::GET, "/api/v1/accounts", PUBLIC, accounts::several)
+        .route(
+            Method::GET,
+            "/api/v1/accounts/verify_credentials",
+            needs("read:accounts"),
+            accounts::verify_credentials,
+        )
+        .route(
+            Method::PATCH,
+            "/api/v1/accounts/update_credentials",
+            needs("write:accounts"),
+            accounts::update_credentials,
+        )
+        .route(Method::GET, "/api/v1/accounts/relationships", needs("read:follows"), accounts::relationships)
+        .route(
+            Method::GET,
+            "/api/v1/accounts/familiar_followers",
+            needs("read:follows"),
+            accounts::familiar_followers,
+        )
+        .route(Method::GET, "/api/v1/accounts/search", needs("read:accounts"), accounts::search)
+        .route(Method::GET, "/api/v1/accounts/lookup", PUBLIC, accounts::lookup)
+        .route(Method::GET, "/api/v1/accounts/{id}", PUBLIC, accounts::show)
+        .route(Method::GET, "/api/v1/accounts/{id}/statuses", PUBLIC, accounts::statuses)
+        .route(Method::GET, "/api/v1/accounts/{id}/followers", PUBLIC, accounts::followers)
+        .route(Method::GET, "/api/v1/accounts/{id}/following", PUBLIC, accounts::following)
+        .route(Method::GET, "/api/v1/accounts/{id}/featured_tags", PUBLIC, tags::featured_of)
+        .route(Method::GET, "/api/v1/accounts/{id}/endorsements", PUBLIC, accounts::endorsed)
+        .route(Method::GET, "/api/v1/accounts/{id}/lists", needs("read:lists"), accounts::lists)
+        .route(Method::GET, "/api/v1/accounts/{id}/identity_proofs", PUBLIC, instance::none)
+}
+
+fn graph_routes() -> Routes<Shared> {
+    let (follows, blocks, mutes) = (needs("write:follows"), needs("write:blocks"), needs("write:mutes"));
+    Routes::new()
+        .route(Method::POST, "/api/v1/accounts/{id}/follow", follows, follows::follow)
+        .route(Method::POST, "/api/v1/accounts/{id}/unfollow", follows, follows::unfollow)
+        .route(Method::POST, "/api/v1/accounts/{id}/remove_from_followers", follows, follows::remove_follower)
+        .route(Method::POST, "/api/v1/accounts/{id}/block", blocks, follows::block)
+        .route(Method::POST, "/api/v1/accounts/{id}/unblock", blocks, follows::unblock)
+        .route(Method::POST, "/api/v1/accounts/{id}/mute", mutes, follows::mute)
+        .route(Method::POST, "/api/v1/accounts/{id}/unmute", mutes, follows::unmute)
+        .route(Method::POST, "/api/v1/accounts/{id}/pin", needs("write:accounts"), follows::endorse)
+        .route(Method::POST, "/api/v1/accounts/{id}/unpin", needs("write:accounts"), follows::unendorse)
+        .route(Method::POST, "/api/v1/accounts/{id}/endorse", needs("write:accounts"), follows::endorse)
+        .route(Method::POST, "/api/v1/accounts/{id}/unendorse", needs("write:accounts"), follows::unendorse)
+        .route(Method::POST, "/api/v1/accounts/{id}/note", needs("write:accounts"), follows::note)
+        .route(Method::GET, "/api/v1/follow_requests", needs("read:follows"), follows::requests)
+        .route(Method::POST, "/api/v1/follow_requests/{id}/authorize", follows, follows::authorize)
+        .route(Method::POST, "/api/v1/follow_requests/{id}/reject", follows, follows::reject)
+        .route(Method::GET, "/api/v1/blocks", needs("read:blocks"), follows::blocks)
+        .route(Method::GET, "/api/v1/mutes", needs("read:mutes"), follows::mutes)
+        .route(Method::GET, "/api/v1/endorsements", needs("read:accounts"), follows::endorsements)
+}
+
+fn status_routes() -> Routes<Shared> {
+    let (statuses, favourites, bookmarks) =
+        (needs("write:statuses"), needs("write:favourites"), needs("write:bookmarks"));
+    Routes::new()
+        .route(Method::POST, "/api/v1/statuses", statuses, statuses::create)
+        .route(Method::GET, "/api/v1/statuses", PUBLIC, statuses::several)
+        .route(Method::GET, "/api/v1/statuses/{id}", PUBLIC, statuses::show)
+        .route(Method::PUT, "/api/v1/statuses/{id}", statuses, statuses::update)
+        .route(Method::DELETE, "/api/v1/statuses/{id}", statuses, statuses::delete)
+        .route(Method::GET, "/api/v1/statuses/{id}/source", needs("read:statuses"), statuses::source)
+        .route(Method::GET, "/api/v1/statuses/{id}/history", PUBLIC, statuses::history)
+        .route(Method::GET, "/api/v1/statuses/{id}/context", PUBLIC, statuses::context)
+        .route(Method::GET, "/api/v1/statuses/{id}/card", PUBLIC, statuses::card)
+        .route(Method::GET, "/api/v1/statuses/{id}/favourited_by", PUBLIC, statuses::favourited_by)
+        .route(Method::GET, "/api/v1/statuses/{id}/reblogged_by", PUBLIC, statuses::reblogged_by)
+        .route(Method::POST, "/api/v1/statuses/{id}/favourite", favourites, statuses::favourite)
+        .route(Method::POST, "/api/v1/statuses/{id}/unfavourite", favourites, statuses::unfavourite)
+        .route(Method::POST, "/api/v1/statuses/{id}/reblog", statuses, statuses::reblog)
+        .route(Method::POST, "/api/v1/statuses/{id}/unreblog", statuses, statuses::unreblog)
+        .route(Method::POST, "/api/v1/statuses/{id}/bookmark", bookmarks, statuses::bookmark)
+        .route(Method::POST, "/api/v1/statuses/{id}/unbookmark", bookmarks, statuses::unbookmark)
+        .route(Method::POST, "/api/v1/statuses/{id}/pin", needs("write:accounts"), statuses::pin)
+        .route(Method::POST, "/api/v1/statuses/{id}/unpin", needs("write:accounts"), statuses::unpin)
+        .route(Method::POST, "/api/v1/statuses/{id}/mute", needs("write:mutes"), statuses::mute)
+        .route(Method::POST, "/api/v1/statuses/{id}/unmute", needs("write:mutes"), statuses::unmute)
+        .route(Method::GET, "/api/v1/polls/{id}", PUBLIC, polls::show)
+        .route(Method::POST, "/api/v1/polls/{id}/votes", statuses, polls::vote)
+        .route(Method::GET, "/api/v1/scheduled_statuses", needs("read:statuses"), scheduled::index)
+        .route(Method::GET, "/api/v1/scheduled_statuses/{id}", needs("read:statuses"), scheduled::show)
+        .route(Method::PUT, "/api/v1/scheduled_statuses/{id}", statuses, scheduled::update)
+        .route(Method::DELETE, "/api/v1/scheduled_statuses/{id}", statuses, scheduled::delete)
+}
+
+fn timeline_routes() -> Routes<Shared> {
+    Routes::new()
+        .route(Method::GET, "/api/v1/timelines/home", needs("read:statuses"), timelines::home)
+        .route(Method::GET, "/api/v1/timelines/public", PUBLIC, timelines::public)
+        .route(Method::GET, "/api/v1/timelines/tag/{tag}", PUBLIC, timelines::tag)
+        .route(Method::GET, "/api/v1/timelines/list/{id}", needs("read:lists"), timelines::list)
+        .route(Method::GET, "/api/v1/favourites", needs("read:favourites"), timelines::favourites)
+        .route(Method::GET, "/api/v1/bookmarks", needs("read:bookmarks"), timelines::bookmarks)
+}
+
+fn list_routes() -> Routes<Shared> {
+    let (read, write) = (needs("read:lists"), needs("write:lists"));
+    Routes::new()
+        .route(Method::GET, "/api/v1/lists", read, lists::index)
+        .route(Method::POST, "/api/v1/lists", write, lists::create)
+        .route(Method::GET, "/api/v1/lists/{id}", read, lists::show)
+        .route(Method::PUT, "/api/v1/lists/{id}", write, lists::update)
+        .route(Method::DELETE, "/api/v1/lists/{id}", write, lists::delete)
+        .route(Method::GET, "/api/v1/lists/{id}/accounts", read, lists::accounts)
+        .route(Method::POST, "/api/v1/lists/{id}/accounts", write, lists::add)
+        .route(Method::DELETE, "/api/v1/lists/{id}/accounts", write, lists::remove)
+}
+
+fn tag_routes() -> Routes<Shared> {
+    let (follows, profile) = (needs("write:follows"), needs("write:accounts"));
+    Routes::new()
+        .route(Method::GET, "/api/v1/tags/{name}", PUBLIC, tags::show)
+        .route(Method::POST, "/api/v1/tags/{name}/follow", follows, tags::follow)
+        .route(Method::POST, "/api/v1/tags/{name}/unfollow", follows, tags::unfollow)
+        .route(Method::POST, "/api/v1/tags/{name}/feature", profile, tags::feature_by_name)
+        .route(Method::POST, "/api/v1/tags/{name}/unfeature", profile, tags::unfeature_by_name)
+        .route(Method::GET, "/api/v1/followed_tags", needs("read:follows"), tags::followed)
+        .route(Method::GET, "/api/v1/featured_tags", needs("read:accounts"), tags::featured)
+        .route(Method::POST, "/api/v1/featured_tags", profile, tags::feature)
+        .route(Method::DELETE, "/api/v1/featured_tags/{id}", profile, tags::unfeature)
+        .route(Method::GET, "/api/v1/featured_tags/suggestions", needs("read:accounts"), instance::none)
+}
+
+fn filter_routes() -> Routes<Shared> {
+    let (read, write) = (needs("read:filters"), needs("write:filters"));
+    Routes::new()
+        .route(Method::GET, "/api/v2/filters", read, filters::index)
+        .route(Method::POST, "/api/v2/filters", write, filters::create)
+        .route(Method::GET, "/api/v2/filters/{id}", read, filters::show)
+        .route(Method::PUT, "/api/v2/filters/{id}", write, filters::update)
+        .route(Method::DELETE, "/api/v2/filters/{id}", write, filters::delete)
+        .route(Method::GET, "/api/v2/filters/{id}/keywords", read, filters::keywords)
+        .route(Method::POST, "/api/v2/filters/{id}/keywords", write, filters::add_keyword)
+        .route(Method::GET, "/api/v2/filters/keywords/{id}", read, filters::keyword)
+        .route(Method::PUT, "/api/v2/filters/keywords/{id}", write, filters::change_keyword)
+        .route(Method::DELETE, "/api/v2/filters/keywords/{id}", write, filters::remove_keyword)
+        .route(Method::GET, "/api/v2/filters/{id}/statuses", read, filters::posts)
+        .route(Method::POST, "/api/v2/filters/{id}/statuses", write, filters::add_post)
+        .route(Method::GET, "/api/v2/filters/statuses/{id}", read, filters::post)
+        .route(Method::DELETE, "/api/v2/filters/statuses/{id}", write, filters::remove_post)
+        .route(Method::GET, "/api/v1/filters", read, filters::index_v1)
+        .route(Method::POST, "/api/v1/filters", write, filters::create_v1)
+        .route(Method::GET, "/api/v1/filters/{id}", read, filters::show_v1)
+        .route(Method::PUT, "/api/v1/filters/{id}", write, filters::update_v1)
+        .route(Method::DELETE, "/api/v1/filters/{id}", write, filters::delete_v1)
+}
+
+fn inbox_routes() -> Routes<Shared> {
+    let (read, write) = (needs("read:notifications"), needs("write:notifications"));
+    let talk = needs("write:conversations");
+    Routes::new()
+        .route(Method::GET, "/api/v1/notifications", read, inbox::notifications)
+        .route(Method::GET, "/api/v1/notifications/{id}", read, inbox::notification)
+        .route(Method::GET, "/api/v1/notifications/unread_count", read, inbox::unread_count)
+        .route(Method::POST, "/api/v1/notifications/clear", write, inbox::clear_all)
+        .route(Method::POST, "/api/v1/notifications/{id}/dismiss", write, inbox::dismiss)
+        .route(Method::GET, "/api/v1/notifications/policy", read, instance::notifications_policy)
+        .route(Method::GET, "/api/v2/notifications/policy", read, instance::notifications_policy)
+        .route(Method::GET, "/api/v1/notifications/requests", read, instance::none)
+        .route(Method::GET, "/api/v2/notifications", read, inbox::notifications_v2)
+        .route(Method::GET, "/api/v2/notifications/unread_count", read, inbox::unread_count)
+        .route(Method::GET, "/api/v2/notifications/{key}", read, inbox::group)
+        .route(Method::GET, "/api/v2/notifications/{key}/accounts", read, inbox::group_accounts)
+        .route(Method::POST, "/api/v2/notifications/{key}/dismiss", write, inbox::dismiss_group)
+        .route(Method::GET, "/api/v1/conversations", needs("read:statuses"), inbox::conversations)
+        .route(Method::POST, "/api/v1/conversations/{id}/read", talk, inbox::read_conversation)
+        .route(Method::DELETE, "/api/v1/conversations/{id}", talk, inbox::hide_conversation)
+        .route(Method::GET, "/api/v1/markers", needs("read:statuses"), inbox::markers)
+        .route(Method::POST, "/api/v1/markers", needs("write:statuses"), inbox::set_markers)
+}
