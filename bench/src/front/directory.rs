@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use decalog_gateway::access::Authenticator;
 use decalog_gateway::front::{Front, Settings as FrontSettings};
 use decalog_gateway::gate::Gate;
-use decalog_identity::api::service::{ADMIN, First, Identity, Plan as Start, SELF, Settings};
+use decalog_identity::api::service::{ADMIN, Apps, First, Identity, Plan as Start, SELF, Settings};
 use decalog_identity::api::{oauth, rest};
 use decalog_identity::value::SECOND;
 use decalog_runtime::Config;
@@ -101,7 +101,7 @@ fn start(directory: &Path, server: SocketAddr) -> anyhow::Result<Start> {
             key_period: DAY,
             open_registration: false,
             open_accounts: false,
-            apps: Default::default(),
+            apps: Apps::default(),
             password_checks: 1,
             password_queue: 64,
             audit_days: 365,

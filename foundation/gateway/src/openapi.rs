@@ -256,10 +256,12 @@ impl Operation {
         self
     }
 
-    /// Takes a body of this media type.
+    /// Takes a body of this media type, of which there may be several.
     #[must_use]
     pub fn takes(mut self, media_type: &str, body: Value) -> Self {
-        self.0["requestBody"] = json!({ "required": true, "content": { media_type: { "schema": body } } });
+        let taken = &mut self.0["requestBody"];
+        taken["required"] = true.into();
+        taken["content"][media_type] = json!({ "schema": body });
         self
     }
 

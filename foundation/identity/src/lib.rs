@@ -13,6 +13,7 @@
 //! - [`projection`]: who may what at this moment, and the audit trail, fed by events.
 //! - [`password`], [`workers`]: argon2id, and the threads that run it.
 //! - [`api`]: the running service, OAuth 2.1 and OpenID Connect, and the accounts' own routes.
+//! - [`api::app`]: what a system whose clients register themselves calls: register an app, look one up, sign somebody up.
 //! - [`engine`]: token signatures, one-time passwords, passkeys, PKCE, and how long a lock-out lasts.
 
 #![forbid(unsafe_code)]

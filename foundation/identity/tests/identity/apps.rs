@@ -283,7 +283,10 @@ fn an_apps_own_token_is_nobodys() {
     assert_eq!(scene.for_itself(&wrong, "read").status, StatusCode::UNAUTHORIZED);
     let sent = [("client_id", &*app.client_id), ("client_secret", &*app.client_secret), ("token", &*token)];
     let known = scene.place.post(&scene.desk, "/oauth/introspect", &sent).json();
-    assert_eq!((&known["active"], &known["scope"]), (&json!(true), &json!("read write:accounts")));
+    assert_eq!(
+        (&known["active"], &known["scope"], &known["sub"]),
+        (&json!(true), &json!("read write:accounts"), &json!(app.client_id))
+    );
     let body = json!({ "client_id": app.client_id, "client_secret": app.client_secret, "token": token });
     let revoked = scene.place.api(&scene.desk, Method::POST, "/oauth/revoke", "", &body);
     assert_eq!((revoked.status, scene.who(&token)), (StatusCode::OK, None));
@@ -315,7 +318,7 @@ fn somebody_signs_up_and_signs_in_by_name_or_address() {
     );
     assert_eq!((issued.scopes, issued.created_at), (read_scopes("read write"), 1_700_000_000));
     let me = scene.get("/v1/me", &issued.access_token).json();
-    assert_eq!(me["roles"], json!(["user"]));
+    assert_eq!((&me["roles"], &me["email"]), (&json!(["user"]), &json!("eve@example.org")));
     for name in ["eve", "EVE", "eve@example.org", " Eve@EXAMPLE.org"] {
         let given = scene.with_password(&app, name, "eight ch", "read");
         assert_eq!((given.status, given.text_of("scope")), (StatusCode::OK, "read".to_owned()), "{name}");

@@ -100,7 +100,8 @@ pub(super) async fn introspect(
     Ok(Json(json!({
         "active": true,
         "iss": identity.settings.issuer,
-        "sub": known.account.to_string(),
+        // An app's own token is about the app (RFC 9068, 2.2).
+        "sub": if known.account == 0 { known.client.clone() } else { Some(known.account.to_string()) },
         "username": known.name,
         "client_id": known.client,
         "scope": known.scope,

@@ -22,6 +22,7 @@ pub fn description() -> Description {
         ("/.well-known/oauth-authorization-server", metadata("getOAuthMetadata")),
         ("/oauth/jwks", item([("get", keys)])),
         ("/oauth/authorize", pages("askAuthorization", "answerAuthorization", authorize)),
+        ("/oauth/authorize/", item([("get", page("askAuthorizationToo", "The same: some clients ask so"))])),
         ("/oauth/device", pages("askDeviceCode", "answerDeviceCode", device)),
         (
             "/oauth/passkeys",
@@ -99,21 +100,22 @@ fn way(operation: Operation) -> Operation {
 /// What clients call, with their own credentials.
 fn for_clients() -> Map<String, Value> {
     let post = |operation: Operation| item([("post", refused(operation))]);
-    let token = answers(Operation::new("getToken", "The token endpoint (RFC 6749, 8628)")).takes(
-        FORM,
-        form(&[
-            "grant_type",
-            "code",
-            "redirect_uri",
-            "code_verifier",
-            "refresh_token",
-            "device_code",
-            "scope",
-        ]),
-    );
-    let about_token = |id, summary| Operation::new(id, summary).takes(FORM, form(&["token"]));
-    let revoke = about_token("revokeToken", "Revocation (RFC 7009)")
-        .answers_nothing(StatusCode::OK, "It does not count");
+    let sent = form(&[
+        "grant_type",
+        "code",
+        "redirect_uri",
+        "code_verifier",
+        "refresh_token",
+        "device_code",
+        "username",
+        "password",
+        "otp",
+        "scope",
+    ]);
+    let token = answers(Operation::new("getToken", "The token endpoint (RFC 6749, 8628)"));
+    let token = token.takes(FORM, sent.clone()).takes(JSON, sent);
+    let about_token = |id, summary| answers(Operation::new(id, summary)).takes(FORM, form(&["token"]));
+    let revoke = about_token("revokeToken", "Revocation (RFC 7009)").takes(JSON, form(&["token"]));
     let register = Operation::new("register", "Dynamic client registration (RFC 7591)")
         .takes(JSON, json!({ "type": "object" }))
         .answers(StatusCode::CREATED, "Registered", JSON, json!({ "type": "object" }))
@@ -123,27 +125,31 @@ fn for_clients() -> Map<String, Value> {
     paths([
         ("/oauth/token", post(token)),
         ("/oauth/revoke", post(revoke)),
-        ("/oauth/introspect", post(answers(about_token("introspectToken", "Introspection (RFC 7662)")))),
+        ("/oauth/introspect", post(about_token("introspectToken", "Introspection (RFC 7662)"))),
         ("/oauth/register", post(register)),
         ("/oauth/device_authorization", post(device)),
     ])
 }
 
+/// A page for people.
+fn page(id: &str, summary: &str) -> Operation {
+    let why = "A page that says why not";
+    refused(Operation::new(id, summary))
+        .answers(StatusCode::OK, "A page", HTML, text())
+        .answers(StatusCode::BAD_REQUEST, why, HTML, text())
+        .answers_nothing(StatusCode::SEE_OTHER, "Back to the client, or to the page")
+        .answers(StatusCode::FORBIDDEN, why, HTML, text())
+        .answers(StatusCode::TOO_MANY_REQUESTS, why, HTML, text())
+}
+
 /// An endpoint for browsers: asked with GET, answered with a form.
 fn pages(get: &str, post: &str, summary: &str) -> Value {
-    let page = |id| {
-        let text = || json!({ "type": "string" });
-        let why = "A page that says why not";
-        refused(Operation::new(id, summary))
-            .answers(StatusCode::OK, "A page", HTML, text())
-            .answers(StatusCode::BAD_REQUEST, why, HTML, text())
-            .answers_nothing(StatusCode::SEE_OTHER, "Back to the client, or to the page")
-            .answers(StatusCode::FORBIDDEN, why, HTML, text())
-            .answers(StatusCode::TOO_MANY_REQUESTS, why, HTML, text())
-    };
     item([
-        ("get", page(get)),
-        ("post", page(post).takes(FORM, form(&["action", "username", "password", "otp", "passkey"]))),
+        ("get", page(get, summary)),
+        (
+            "post",
+            page(post, summary).takes(FORM, form(&["action", "username", "password", "otp", "passkey"])),
+        ),
     ])
 }
 

@@ -161,6 +161,10 @@ async fn for_itself(
 ) -> Result<Response, Refused> {
     let asked = form.scopes()?;
     let scopes = if asked.is_empty() { client.scopes.clone() } else { asked };
+    // Whoever asks has a client: what is refused must not fill the log either.
+    if !within(&scopes, &client.scopes) {
+        return Err(refuse("invalid_scope", "more than the client may be granted"));
+    }
     let id = client.id.clone();
     let (terms, grant): (_, Command) = if identity.app(&id).is_some() {
         let terms = Terms::until_revoked();

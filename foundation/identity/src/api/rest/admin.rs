@@ -44,6 +44,7 @@ pub(super) async fn accounts(State(identity): Shared) -> Result<Json<Value>, Pro
                 "locked_until": seconds(account.locked_until),
                 "totp": account.totp.as_ref().is_some_and(|totp| totp.active),
                 "opened": seconds(account.opened),
+                "email": account.email,
             })
         };
         state.accounts().map(one).collect::<Vec<_>>()

@@ -35,16 +35,18 @@ pub(super) async fn show(State(identity): Shared, Extension(who): Who) -> Result
         let account = state.account(id)?;
         Some((
             account.roles.clone(),
+            account.email.clone(),
             account.totp.as_ref().is_some_and(|totp| totp.active),
             account.recovery.len(),
             state.passkeys_of(id).count(),
         ))
     });
-    let (roles, has_totp, codes, passkeys) =
+    let (roles, email, has_totp, codes, passkeys) =
         found.await.map_err(problem)?.ok_or_else(|| UNKNOWN.because("it is gone"))?;
     Ok(Json(json!({
         "id": who.account.to_string(),
         "name": *who.name,
+        "email": email,
         "roles": roles,
         "scopes": who.scopes.iter().collect::<Vec<_>>(),
         "client": who.client.as_deref(),

@@ -196,6 +196,7 @@ fn answers() -> Map<String, Value> {
         ("locked_until", seconds()),
         ("totp", flag()),
         ("opened", seconds()),
+        ("email", perhaps("string")),
     ];
     let key = [
         ("id", number_text()),
@@ -208,6 +209,7 @@ fn answers() -> Map<String, Value> {
     let me = [
         ("id", number_text()),
         ("name", text()),
+        ("email", perhaps("string")),
         ("roles", list(text())),
         ("scopes", list(text())),
         ("client", perhaps("string")),
