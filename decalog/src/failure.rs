@@ -44,6 +44,9 @@ pub(crate) enum Failure {
     /// Traces cannot be sent.
     #[error(transparent)]
     Traces(#[from] decalog_telemetry::traces::TracesError),
+    /// The blob store cannot be opened.
+    #[error("the blob store: {0}")]
+    Blobs(#[from] decalog_blob::BlobError),
     /// The feed does not start.
     #[error(transparent)]
     Feed(#[from] feed::Failure),
@@ -155,6 +158,7 @@ impl Failure {
             Self::Identity(identity::Failure::Start(error)) => start_code(error),
             Self::Feed(feed::Failure::Start(error)) => start_code(error),
             Self::Feed(_) => "E-FEED",
+            Self::Blobs(_) => "E-BLOBS",
             Self::Identity(_) => "E-IDENTITY",
             Self::ProviderSecret { .. } => "E-PROVIDER-SECRET",
             Self::Outbound(_) => "E-OUTBOUND",

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use decalog_blob::{Blobs, folder};
 use decalog_feed::api::service::{Plan, Service, Settings};
 use decalog_identity::api::service::Identity;
 use decalog_log::Log;
@@ -30,6 +31,10 @@ pub(crate) fn start(
         journal: data.join("events"),
         tables: data.join("feed/tables"),
         uploads: data.join("feed/uploads"),
+        blobs: Blobs::new(
+            folder(&data.join("blobs"))?,
+            decalog_blob::Options { seal: keys.clone(), ..decalog_blob::Options::default() },
+        ),
         seal: keys,
         runtime: decalog_runtime::Config {
             snapshot_every: u64::from(config.server.snapshot_every_records.get()),

@@ -6,7 +6,8 @@
 //!   both are made of.
 //! - [`state`]: the state machine, on tables. An account lies in the partition of its name's bucket, with everything that
 //!   is its own; partitions tell each other what the other has to know, exactly once.
-//! - [`engine`]: text and its markup, filters; pure.
+//! - [`engine`]: text and its markup, filters, queries, trends; pure.
+//! - [`media`]: what becomes of uploads, in child processes under limits.
 //! - [`projection`]: home timelines in memory.
 //! - [`api`]: the Mastodon client API.
 //!
@@ -24,6 +25,7 @@ pub mod api;
 pub mod command;
 pub mod engine;
 pub mod event;
+pub mod media;
 pub mod projection;
 pub mod state;
 pub mod value;

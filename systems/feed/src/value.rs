@@ -181,8 +181,8 @@ pub struct Media {
     pub id: ItemId,
     /// What it is.
     pub kind: MediaKind,
-    /// The file.
-    pub original: File,
+    /// The file; none while it is being made.
+    pub original: Option<File>,
     /// A smaller picture of it.
     pub small: Option<File>,
     /// Sizes, lengths and the focal point, as JSON text in the API's form.

@@ -16,6 +16,7 @@ use super::params::Params;
 use super::service::{Me, Service, Shared};
 use crate::command::UpdateProfile;
 use crate::engine::text;
+use crate::media::Shape;
 use crate::state::{Account, Feed, Listing, Window};
 use crate::value::{AccountId, Entry, Field, PostId, Visibility};
 
@@ -93,8 +94,16 @@ pub(super) async fn verify_credentials(State(service): State<Shared>, me: Me) ->
 pub(super) async fn update_credentials(
     State(service): State<Shared>,
     me: Me,
-    params: Params,
+    mut params: Params,
 ) -> Result<Json<Value>, Error> {
+    let avatar = match params.upload("avatar") {
+        Some(picture) => Some(service.portrait(&picture, Shape::Avatar).await?),
+        None => None,
+    };
+    let header = match params.upload("header") {
+        Some(picture) => Some(service.portrait(&picture, Shape::Header).await?),
+        None => None,
+    };
     let source = params.within("source").unwrap_or_default();
     let bounded = |name: &'static str, most: usize| match params.text(name) {
         Some(text) if text.chars().count() > most => {
@@ -114,8 +123,8 @@ pub(super) async fn update_credentials(
         display_name,
         note,
         fields: fields(&params)?,
-        avatar: None,
-        header: None,
+        avatar,
+        header,
         locked: params.flag("locked"),
         bot: params.flag("bot"),
         discoverable: params.flag("discoverable"),
@@ -146,6 +155,24 @@ fn fields(params: &Params) -> Result<Option<Vec<Field>>, Error> {
         return Err(Error::invalid(format!("there are more than {FIELDS} fields")));
     }
     Ok(Some(fields))
+}
+
+async fn remove_picture(service: &Service, me: Me, shape: Shape) -> Result<Json<Value>, Error> {
+    let mut update = UpdateProfile { account: me.id, ..UpdateProfile::default() };
+    match shape {
+        Shape::Avatar => update.avatar = Some(Vec::new()),
+        Shape::Header => update.header = Some(Vec::new()),
+    }
+    service.ask(me.id, me.id.bucket(), update).await?;
+    service.own(me.id).await
+}
+
+pub(super) async fn remove_avatar(State(service): State<Shared>, me: Me) -> Result<Json<Value>, Error> {
+    remove_picture(&service, me, Shape::Avatar).await
+}
+
+pub(super) async fn remove_header(State(service): State<Shared>, me: Me) -> Result<Json<Value>, Error> {
+    remove_picture(&service, me, Shape::Header).await
 }
 
 pub(super) async fn show(

@@ -14,7 +14,25 @@ use super::statuses::{OPTION_LENGTH, OPTIONS, POLL_SECONDS};
 /// The level of the API that is spoken.
 const LEVEL: &str = "4.5.0";
 /// What may be uploaded.
-const MIME_TYPES: [&str; 0] = [];
+const MIME_TYPES: [&str; 17] = [
+    "image/jpeg",
+    "image/png",
+    "image/gif",
+    "image/webp",
+    "image/avif",
+    "image/heic",
+    "image/heif",
+    "video/mp4",
+    "video/webm",
+    "video/quicktime",
+    "audio/mpeg",
+    "audio/ogg",
+    "audio/wav",
+    "audio/flac",
+    "audio/aac",
+    "audio/m4a",
+    "audio/opus",
+];
 /// Shown for who has no picture.
 const MISSING: &[u8] = include_bytes!("missing.png");
 

@@ -9,6 +9,7 @@ mod follows;
 mod inbox;
 mod instance;
 mod lists;
+mod media;
 mod page;
 mod params;
 mod polls;
@@ -18,7 +19,10 @@ pub mod service;
 mod statuses;
 mod tags;
 mod timelines;
+mod trends;
 
+use axum::extract::DefaultBodyLimit;
+use axum::handler::Handler as _;
 use axum::http::Method;
 use axum::response::{IntoResponse, Response};
 use decalog_gateway::access::{Access, Scope};
@@ -59,6 +63,7 @@ pub fn routes() -> Routes<Shared> {
         tag_routes(),
         filter_routes(),
         inbox_routes(),
+        media_routes(),
     ];
     all.into_iter().fold(Routes::new(), Routes::merge).refusing(refuse)
 }
@@ -76,9 +81,9 @@ fn server_routes() -> Routes<Shared> {
         .route(Method::GET, "/api/v1/custom_emojis", PUBLIC, instance::none)
         .route(Method::GET, "/api/v1/announcements", Access::Signed, instance::none)
         .route(Method::GET, "/api/v1/directory", PUBLIC, instance::directory)
-        .route(Method::GET, "/api/v1/trends", PUBLIC, instance::none)
-        .route(Method::GET, "/api/v1/trends/tags", PUBLIC, instance::none)
-        .route(Method::GET, "/api/v1/trends/statuses", PUBLIC, instance::none)
+        .route(Method::GET, "/api/v1/trends", PUBLIC, trends::tags)
+        .route(Method::GET, "/api/v1/trends/tags", PUBLIC, trends::tags)
+        .route(Method::GET, "/api/v1/trends/statuses", PUBLIC, trends::statuses)
         .route(Method::GET, "/api/v1/trends/links", PUBLIC, instance::none)
         .route(Method::GET, "/api/v1/suggestions", needs("read"), instance::none)
         .route(Method::GET, "/api/v2/suggestions", needs("read"), instance::none)
@@ -108,7 +113,7 @@ fn account_routes() -> Routes<Shared> {
             Method::PATCH,
             "/api/v1/accounts/update_credentials",
             needs("write:accounts"),
-            accounts::update_credentials,
+            accounts::update_credentials.layer(DefaultBodyLimit::max(PROFILE)),
         )
         .route(Method::GET, "/api/v1/accounts/relationships", needs("read:follows"), accounts::relationships)
         .route(
@@ -119,6 +124,8 @@ fn account_routes() -> Routes<Shared> {
         )
         .route(Method::GET, "/api/v1/accounts/search", needs("read:accounts"), accounts::search)
         .route(Method::GET, "/api/v1/accounts/lookup", PUBLIC, accounts::lookup)
+        .route(Method::DELETE, "/api/v1/profile/avatar", needs("write:accounts"), accounts::remove_avatar)
+        .route(Method::DELETE, "/api/v1/profile/header", needs("write:accounts"), accounts::remove_header)
         .route(Method::GET, "/api/v1/accounts/{id}", PUBLIC, accounts::show)
         .route(Method::GET, "/api/v1/accounts/{id}/statuses", PUBLIC, accounts::statuses)
         .route(Method::GET, "/api/v1/accounts/{id}/followers", PUBLIC, accounts::followers)
@@ -269,4 +276,21 @@ fn inbox_routes() -> Routes<Shared> {
         .route(Method::DELETE, "/api/v1/conversations/{id}", talk, inbox::hide_conversation)
         .route(Method::GET, "/api/v1/markers", needs("read:statuses"), inbox::markers)
         .route(Method::POST, "/api/v1/markers", needs("write:statuses"), inbox::set_markers)
+}
+
+/// The largest upload, with room for what is said of it: a video.
+const UPLOAD: usize = 100 << 20;
+/// The largest profile that is sent, with both pictures.
+const PROFILE: usize = 17 << 20;
+
+fn media_routes() -> Routes<Shared> {
+    let write = needs("write:media");
+    let upload = || media::upload.layer(DefaultBodyLimit::max(UPLOAD));
+    Routes::new()
+        .route(Method::POST, "/api/v2/media", write, upload())
+        .route(Method::POST, "/api/v1/media", write, upload())
+        .route(Method::GET, "/api/v1/media/{id}", write, media::show)
+        .route(Method::PUT, "/api/v1/media/{id}", write, media::update.layer(DefaultBodyLimit::max(PROFILE)))
+        .route(Method::DELETE, "/api/v1/media/{id}", write, media::delete)
+        .route(Method::GET, "/media/{name}", PUBLIC, media::serve)
 }

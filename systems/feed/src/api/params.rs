@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt as _;
 
 use super::error::Error;
-use super::service::Shared;
+use super::service::{Shared, no_room};
 use crate::value::{AccountId, ItemId, PostId};
 
 /// The largest body that is no file.
@@ -172,11 +172,6 @@ impl Params {
         self.tree.get(name).map(texts)
     }
 
-    /// What stands there.
-    pub(crate) fn value(&self, name: &str) -> Option<&Value> {
-        self.tree.get(name)
-    }
-
     /// The parameters within an object.
     pub(crate) fn within(&self, name: &str) -> Option<Params> {
         match self.tree.get(name)? {
@@ -289,12 +284,6 @@ fn truth(value: &Value) -> Option<bool> {
                 .then(|| !matches!(text.to_ascii_lowercase().as_str(), "0" | "f" | "false" | "off" | "no"))
         }
     }
-}
-
-/// An upload cannot be kept.
-fn no_room(error: std::io::Error) -> Error {
-    tracing::warn!(%error, "an upload cannot be kept");
-    Error::later("The server cannot keep this file now")
 }
 
 #[cfg(test)]

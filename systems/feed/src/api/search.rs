@@ -1,16 +1,108 @@
-//! Search: accounts by name, tags by their beginning, and what an address of this server names.
+//! Search: accounts by name, tags by their beginning, posts by their words, and what an address of this server names.
+//!
+//! Posts are looked for among one's own, those that one likes or keeps, and the newest public ones of authors who let
+//! themselves be found: so many of each that nobody waits for it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
 
+use super::entity::status::Place;
 use super::error::Error;
+use super::page::Page;
 use super::params::Params;
 use super::service::{Me, Service, Shared};
+use crate::engine::query::{Document, Properties, Property, Query};
 use crate::engine::text;
-use crate::value::PostId;
+use crate::state::{Account, Listing, Post, Window};
+use crate::value::{AccountId, MediaKind, PostId, SECOND, Visibility};
+
+/// Posts that are looked at: one's own, those of each listing, and the public ones of each partition.
+const OWN: usize = 1_000;
+const LISTED: usize = 400;
+const PUBLIC: usize = 2_000;
+const DAY: i64 = 86_400 * SECOND;
+
+/// A search for posts.
+struct Looking {
+    query: Query,
+    me: AccountId,
+    domain: String,
+    /// What the reader likes and keeps.
+    library: BTreeSet<PostId>,
+}
+
+impl Looking {
+    /// Whether a post is one that is looked for.
+    fn finds(&self, post: &Post, author: &Account) -> bool {
+        let mut texts = vec![post.spoiler.as_str(), post.text.as_str()];
+        texts.extend(post.poll.iter().flat_map(|poll| &poll.options).map(|option| option.title.as_str()));
+        texts.extend(post.media.iter().filter_map(|media| media.description.as_deref()));
+        let (own, listed) = (author.id == self.me, self.library.contains(&post.id));
+        self.query.matches(&Document {
+            text: &texts.join("\n"),
+            name: &author.name,
+            domain: &self.domain,
+            local: true,
+            own,
+            library: own || listed,
+            public: post.visibility == Visibility::Public && author.indexable,
+            properties: properties(post, author),
+            language: post.language.as_deref(),
+            day: post.created.div_euclid(DAY),
+        })
+    }
+}
+
+fn properties(post: &Post, author: &Account) -> Properties {
+    let has = |kind: MediaKind| post.media.iter().any(|media| media.kind == kind);
+    let link = || text::scan(&post.text).iter().any(|piece| matches!(piece.kind, text::Kind::Url(_)));
+    let all = [
+        (Property::Media, !post.media.is_empty()),
+        (Property::Poll, post.poll.is_some()),
+        (Property::Link, link()),
+        (Property::Image, has(MediaKind::Image)),
+        (Property::Video, has(MediaKind::Video) || has(MediaKind::Gifv)),
+        (Property::Audio, has(MediaKind::Audio)),
+        (Property::Reply, post.reply_to.is_some()),
+        (Property::Sensitive, post.sensitive),
+        (Property::Bot, author.bot),
+    ];
+    all.into_iter().filter(|(_, has)| *has).map(|(property, _)| property).collect()
+}
 
 impl Service {
+    /// The newest posts that a reader finds.
+    async fn find_posts(&self, me: AccountId, query: Query, window: Window) -> Result<Vec<PostId>, Error> {
+        let library = self.read(me.bucket(), move |feed| {
+            let listed = |listing| feed.listing(listing, me.0, Window::newest(LISTED));
+            let both = listed(Listing::Favourites).into_iter().chain(listed(Listing::Bookmarks));
+            both.map(|(_, post)| PostId(post)).collect::<BTreeSet<_>>()
+        });
+        let library = library.await?;
+        let looking = Arc::new(Looking { query, me, domain: self.domain().to_owned(), library });
+        let found = self.read_all(move |feed| {
+            let within = |post: &PostId| {
+                window.below.is_none_or(|below| post.0 < below)
+                    && window.above.is_none_or(|above| post.0 > above)
+            };
+            let part = |most| Window { most, ..window };
+            let entries = feed.written(me, part(OWN)).into_iter().chain(feed.public(part(PUBLIC)));
+            let ids = entries.map(|entry| entry.post).chain(looking.library.iter().copied().filter(within));
+            let ids: BTreeSet<PostId> = ids.collect();
+            let seen = ids.into_iter().rev().filter_map(|id| {
+                let post = feed.post(id).filter(|post| post.reblog_of.is_none())?;
+                let author = feed.account(post.author)?;
+                looking.finds(&post, &author).then_some(id)
+            });
+            seen.take(window.most).collect::<Vec<_>>()
+        });
+        Ok(window.merge(found.await?.into_iter().flatten(), |post| post.0))
+    }
+
     async fn find_tags(&self, query: &str, limit: usize) -> Result<Vec<Value>, Error> {
         let start = text::normalize_tag(query.trim().trim_start_matches('#'));
         if start.is_empty() || start.contains(char::is_whitespace) {
@@ -62,6 +154,14 @@ pub(super) async fn search(
         if wants("accounts") && !query.starts_with('#') {
             let found = service.find_accounts(query, limit).await?;
             accounts = found.iter().map(|account| service.account_json(account)).collect();
+        }
+        if let Some(me) = viewer.filter(|_| wants("statuses") && !query.starts_with(['#', '@'])) {
+            let query = Query::parse(query);
+            let page = Page::read(&params, limit, 40);
+            if !query.clauses().is_empty() {
+                let found = service.find_posts(me, query, page.window).await?;
+                statuses = service.statuses(viewer, &found, Place::Public).await?;
+            }
         }
         if wants("hashtags") && !query.starts_with('@') {
             hashtags = service.find_tags(query, limit).await?;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::request::Parts;
+use decalog_blob::Blobs;
 use decalog_gateway::access::Principal;
 use decalog_identity::api::service::Identity;
 use decalog_log::Log;
@@ -18,10 +19,12 @@ use decalog_runtime::{
     SubscriptionError, System,
 };
 use decalog_seal::KeyRing;
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 
 use super::error::Error;
+use super::trends::Counted;
 use crate::command::{Command, OpenAccount, Reply};
+use crate::media::{Limits, Programs, Workshop};
 use crate::projection::homes::{Homes, follow};
 use crate::state::{Feed, SYSTEM};
 use crate::value::AccountId;
@@ -45,6 +48,8 @@ pub struct Plan {
     pub tables: PathBuf,
     /// Where uploads lie while they are looked at.
     pub uploads: PathBuf,
+    /// Where files lie.
+    pub blobs: Blobs,
     /// The keys that seal the event journals, when there are any.
     pub seal: Option<Arc<KeyRing>>,
     /// How the partitions behave.
@@ -106,6 +111,9 @@ pub struct Service {
     pub(crate) settings: Settings,
     pub(crate) identity: Arc<Identity>,
     pub(crate) homes: Arc<Homes>,
+    pub(crate) blobs: Blobs,
+    pub(crate) workshop: Workshop,
+    pub(crate) counted: Counted,
     partitions: Vec<Partition<Feed>>,
     running: Mutex<Option<System<Feed>>>,
     /// Accounts that are known to be known.
@@ -119,6 +127,10 @@ impl Service {
     pub fn start(plan: Plan) -> Result<Shared, Failure> {
         let settings = plan.settings;
         let failed = |source| Failure::Tables { path: plan.tables.clone(), source };
+        // What a process left that was killed is of no use to anybody.
+        if plan.uploads.exists() {
+            std::fs::remove_dir_all(&plan.uploads).map_err(failed)?;
+        }
         std::fs::create_dir_all(&plan.uploads).map_err(failed)?;
         let database = Database::open(&plan.tables, settings.cache_bytes).map_err(failed)?;
         let count = usize::from(settings.partitions);
@@ -146,6 +158,9 @@ impl Service {
             settings,
             identity: plan.identity,
             homes,
+            blobs: plan.blobs,
+            workshop: Workshop::new(Limits::default(), Programs::default()),
+            counted: Counted::default(),
             partitions,
             running: Mutex::new(Some(system)),
             known: Mutex::default(),
@@ -285,16 +300,24 @@ impl Service {
 
     /// A file for an upload.
     pub(crate) fn upload(&self) -> Result<NamedTempFile, Error> {
-        NamedTempFile::new_in(&self.uploads).map_err(|error| {
-            tracing::warn!(%error, "an upload cannot be kept");
-            Error::later("The server cannot keep this file now")
-        })
+        NamedTempFile::new_in(&self.uploads).map_err(no_room)
+    }
+
+    /// A folder for what is made of an upload.
+    pub(crate) fn folder(&self) -> Result<TempDir, Error> {
+        TempDir::new_in(&self.uploads).map_err(no_room)
     }
 
     /// Nanoseconds since 1970.
     pub(crate) fn now(&self) -> i64 {
         i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX)
     }
+}
+
+/// An upload cannot be kept.
+pub(crate) fn no_room(error: std::io::Error) -> Error {
+    tracing::warn!(%error, "an upload cannot be kept");
+    Error::later("The server cannot keep this file now")
 }
 
 /// Who asks: an account that the feed knows.

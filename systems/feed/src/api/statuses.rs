@@ -19,7 +19,7 @@ use crate::command::{
     DeletePost, Draft, EditPost, Favourite, Publish, Reblog, Refusal, Reply, SetBookmark, SetPin,
     SetThreadMute, Unreblog,
 };
-use crate::engine::text::{self, Piece};
+use crate::engine::text::{self, Kind};
 use crate::state::{Listing, Post, Shown, Window};
 use crate::value::{AccountId, Application, Mention, Poll, PollOption, PostId, SECOND, Visibility};
 
@@ -60,8 +60,8 @@ impl Service {
     /// The accounts that a text names, each once.
     async fn mentions(&self, words: &str) -> Result<Vec<Mention>, Error> {
         let mut names: Vec<String> = Vec::new();
-        for piece in text::pieces(words) {
-            if let Piece::Mention { name, domain } = piece
+        for piece in text::scan(words) {
+            if let Kind::Mention { name, domain } = piece.kind
                 && domain.is_none_or(|domain| domain.eq_ignore_ascii_case(self.domain()))
             {
                 let name = name.to_lowercase();
@@ -99,7 +99,7 @@ impl Service {
         }
         let most = self.settings.max_characters;
         // Counting looks at every character: what is far too long is not counted.
-        if words.len() + spoiler.len() > most * 40 || text::length(&words) + text::length(&spoiler) > most {
+        if words.len() + spoiler.len() > most * 40 || text::count(&words, &spoiler) > most {
             return Err(Error::invalid(format!("Text character limit of {most} exceeded")));
         }
         let visibility = match params.words("visibility") {
@@ -128,7 +128,7 @@ impl Service {
             reply_to: parent.as_ref().map(|parent| parent.post.reference()),
             conversation: parent.as_ref().map(|parent| parent.post.conversation),
             mentions: self.mentions(&words).await?,
-            tags: text::tags(&words),
+            tags: tags(&words),
             media,
             poll,
             application: self.application(me),
@@ -168,6 +168,20 @@ impl Service {
         let (multiple, hide_totals) = (given.is("multiple"), given.is("hide_totals"));
         Ok(Some(Poll { options, multiple, hide_totals, expires, voters: 0 }))
     }
+}
+
+/// The tags of a text: normalised and as they were written, each once, in order.
+fn tags(words: &str) -> Vec<(String, String)> {
+    let mut tags: Vec<(String, String)> = Vec::new();
+    for piece in text::scan(words) {
+        if let Kind::Tag(name) = piece.kind {
+            let tag = text::normalize_tag(name);
+            if !tag.is_empty() && !tags.iter().any(|(known, _)| *known == tag) {
+                tags.push((tag, name.to_owned()));
+            }
+        }
+    }
+    tags
 }
 
 /// Two or three letters, perhaps with a region.

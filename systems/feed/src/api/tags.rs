@@ -64,7 +64,7 @@ pub(super) async fn show(
 }
 
 async fn set_followed(service: &Service, name: &str, me: Me, on: bool) -> Result<Json<Value>, Error> {
-    if !text::is_tag(name) {
+    if !text::is_valid_tag(name) {
         return Err(Error::not_found());
     }
     let follow = FollowTag { account: me.id, tag: text::normalize_tag(name), on };
@@ -125,7 +125,7 @@ pub(super) async fn featured_of(
 
 async fn set_featured(service: &Service, name: &str, me: AccountId, on: bool) -> Result<(), Error> {
     let name = name.trim_start_matches('#').to_owned();
-    if !text::is_tag(&name) {
+    if !text::is_valid_tag(&name) {
         return Err(Error::invalid("Tag is invalid"));
     }
     let tag = text::normalize_tag(&name);

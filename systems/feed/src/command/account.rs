@@ -13,6 +13,7 @@ decalog_runtime::payloads! {
         name: String,
     }
     /// Change a profile or its preferences; what is `None` stays.
+    #[derive(Default)]
     UpdateProfile {
         /// Whose.
         account: AccountId,
@@ -96,24 +97,23 @@ decalog_runtime::payloads! {
         /// The last one read, by timeline, and the version that was seen.
         markers: BTreeMap<String, u64>,
     }
-    /// Take up an attachment.
+    /// Take up an attachment, whose files are being made.
     AddMedia {
         /// Whose.
         account: AccountId,
-        /// What it is.
+        /// What it seems to be.
         kind: MediaKind,
-        /// The file.
-        original: File,
-        /// A smaller picture of it.
-        small: Option<File>,
-        /// As [`Media::meta`].
-        meta: String,
         /// As [`Media::description`].
         description: Option<String>,
-        /// As [`Media::blurhash`].
-        blurhash: Option<String>,
     }
-    /// Describe an attachment.
+    /// Take an attachment away, unless it is of a post.
+    RemoveMedia {
+        /// Whose.
+        account: AccountId,
+        /// Which.
+        media: ItemId,
+    }
+    /// Give an attachment its files, or describe it.
     ChangeMedia {
         /// Whose.
         account: AccountId,

@@ -11,8 +11,8 @@ pub mod message;
 mod post;
 
 pub use account::{
-    AddMedia, ChangeMedia, FeatureTag, FollowTag, OpenAccount, RemoveFilter, SetFilter, SetMarkers,
-    UpdateProfile,
+    AddMedia, ChangeMedia, FeatureTag, FollowTag, OpenAccount, RemoveFilter, RemoveMedia, SetFilter,
+    SetMarkers, UpdateProfile,
 };
 pub use graph::{
     AnswerRequest, Follow, MakeList, RemoveFollower, RemoveList, SetBlock, SetEndorsed, SetListed, SetMute,
@@ -103,8 +103,10 @@ decalog_runtime::kinds! {
         52 "hide-conversation" HideConversation,
         /// Take up an attachment.
         60 "add-media" AddMedia,
-        /// Describe an attachment.
+        /// Give an attachment its files, or describe it.
         61 "change-media" ChangeMedia,
+        /// Take an attachment away.
+        62 "remove-media" RemoveMedia,
 
         /// From a follower's partition: they wish to follow.
         100 "asked" Asked,
@@ -195,4 +197,9 @@ pub enum Refusal {
     /// Only public and unlisted posts can be pinned or reblogged by others; a direct one never.
     #[error("Validation failed: This kind of post cannot be used so")]
     WrongVisibility,
+    /// The files of an attachment are still being made.
+    #[error(
+        "Validation failed: Cannot attach files that have not finished processing. Try again in a moment!"
+    )]
+    NotReady,
 }

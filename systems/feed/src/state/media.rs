@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rows::{Rows, family, key};
 use super::{Turn, refused};
-use crate::command::{AddMedia, ChangeMedia, Refusal, Reply};
+use crate::command::{AddMedia, ChangeMedia, Refusal, RemoveMedia, Reply};
 use crate::value::{AccountId, ItemId, Media, PostId};
 
 /// An attachment, and what it is part of.
@@ -28,9 +28,10 @@ impl Rows {
 
 impl Turn<'_> {
     pub(super) fn add_media(&mut self, it: AddMedia) -> Reply {
-        let AddMedia { account, kind, original, small, meta, description, blurhash } = it;
+        let AddMedia { account, kind, description } = it;
         let id = ItemId(self.next_id_of(account));
-        let media = Media { id, kind, original, small, meta, description, blurhash };
+        let media =
+            Media { id, kind, original: None, small: None, meta: String::new(), description, blurhash: None };
         self.rows.put(&media_key(account, id), &MediaRow { media, post: None });
         Reply::Made(id)
     }
@@ -42,6 +43,16 @@ impl Turn<'_> {
                 let id = media.id;
                 self.rows.put(&media_key(account, id), &MediaRow { media, post: None });
                 Reply::Made(id)
+            }
+            _ => refused(Refusal::NotFound),
+        }
+    }
+
+    pub(super) fn remove_media(&mut self, it: RemoveMedia) -> Reply {
+        match self.rows.media(it.account, it.media) {
+            Some(MediaRow { post: None, .. }) => {
+                self.forget_media(it.account, it.media);
+                Reply::Done
             }
             _ => refused(Refusal::NotFound),
         }
@@ -59,6 +70,9 @@ impl Turn<'_> {
             row.post.is_none_or(|owner| owner == post).then_some(row.media)
         });
         let media = found.collect::<Option<Vec<Media>>>().ok_or(Refusal::NotFound)?;
+        if media.iter().any(|media| media.original.is_none()) {
+            return Err(Refusal::NotReady);
+        }
         for media in &media {
             let row = MediaRow { media: media.clone(), post: Some(post) };
             self.rows.put(&media_key(account, media.id), &row);

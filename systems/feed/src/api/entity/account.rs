@@ -33,7 +33,7 @@ impl Service {
     /// A text of a profile as it is shown.
     pub(crate) fn rich(&self, words: &str) -> String {
         let link = |name: &str, domain: Option<&str>| self.own_link(name, domain);
-        text::to_html(words, &link, &|tag| self.tag_url(tag))
+        text::bio_to_html(words, text::Bio::Note, &link, &|tag| self.tag_url(&text::normalize_tag(tag)))
     }
 
     fn own_link(&self, name: &str, domain: Option<&str>) -> Option<text::Link> {
@@ -84,7 +84,7 @@ impl Service {
     /// The value of a profile's field as it is shown: links, and no paragraphs.
     fn rich_field(&self, value: &str) -> String {
         let link = |name: &str, domain: Option<&str>| self.own_link(name, domain);
-        text::line_to_html(value, &link, &|tag| self.tag_url(tag))
+        text::bio_to_html(value, text::Bio::Field, &link, &|tag| self.tag_url(&text::normalize_tag(tag)))
     }
 
     /// An account as its owner sees it.

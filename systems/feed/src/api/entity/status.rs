@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use super::moment;
 use crate::api::error::Error;
 use crate::api::service::Service;
-use crate::engine::{filter, text};
+use crate::engine::filter::{Folded, Keyword};
+use crate::engine::text;
 use crate::state::{Filter, Post, Relation, Shown, Viewer};
-use crate::value::{AccountId, Media, Poll, PostId};
+use crate::value::{AccountId, Media, MediaKind, Poll, PostId};
 
 /// Where posts are shown, which decides about filters and mutes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -245,7 +246,7 @@ impl Service {
             let named = mentions.iter().find(|mention| mention.name.eq_ignore_ascii_case(name))?;
             Some(text::Link { href: self.account_url(&named.name), name: named.name.clone() })
         };
-        text::to_html(words, &link, &|tag| self.tag_url(tag))
+        text::to_html(words, &link, &|tag| self.tag_url(&text::normalize_tag(tag)))
     }
 
     /// The page of a tag.
@@ -288,13 +289,14 @@ impl Service {
 
     /// An attachment.
     pub(crate) fn media_json(&self, media: &Media) -> Value {
-        let url = self.file_url(&media.original);
+        let url = media.original.as_ref().map(|original| self.file_url(original));
         let preview = media.small.as_ref().map(|small| self.file_url(small));
+        let still = url.clone().filter(|_| media.kind == MediaKind::Image);
         json!({
             "id": media.id.to_string(),
             "type": media.kind,
             "url": url,
-            "preview_url": preview.or_else(|| (media.kind == crate::value::MediaKind::Image).then(|| url.clone())),
+            "preview_url": preview.or(still),
             "remote_url": null,
             "preview_remote_url": null,
             "text_url": null,
@@ -315,7 +317,9 @@ fn matches<'a>(filters: &'a [Filter], post: &Post, place: Place, now: i64) -> Ve
         let mut texts = vec![post.text.as_str(), post.spoiler.as_str()];
         texts.extend(post.media.iter().filter_map(|media| media.description.as_deref()));
         texts.extend(post.poll.iter().flat_map(|poll| &poll.options).map(|option| option.title.as_str()));
-        let words = filter.keywords.iter().filter(|(_, word, whole)| filter::matches(word, *whole, &texts));
+        let folded = Folded::new(&texts);
+        let words =
+            filter.keywords.iter().filter(|(_, word, whole)| Keyword::new(word, *whole).matches(&folded));
         let posts = filter.posts.iter().filter(|(_, id)| *id == post.id);
         let words = words.map(|(_, word, _)| word.clone()).collect::<Vec<_>>();
         (filter, words, posts.map(|(_, id)| id.to_string()).collect::<Vec<_>>())
