@@ -34,6 +34,8 @@ rust)
 		exit 1
 	}
 	need_command cc gcc "linking"
+	need_command ffmpeg ffmpeg "media: the server makes files of uploads with it, and so do its tests"
+	need_command heif-convert libheif-examples "media: pictures of phones"
 	;;
 python)
 	need_command python3 python3 "the acceptance tests"

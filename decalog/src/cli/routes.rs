@@ -51,7 +51,8 @@ mod tests {
                 .values()
                 .map(|item| item.as_object().unwrap().len())
                 .sum();
-            let declared: usize = front::tables(&config).iter().map(|(_, routes)| routes.len()).sum();
+            let ours = front::tables(&config).into_iter().filter(|(system, _)| *system != "feed");
+            let declared: usize = ours.map(|(_, routes)| routes.len()).sum();
             assert_eq!(described, declared);
         }
     }

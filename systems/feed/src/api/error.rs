@@ -43,6 +43,11 @@ impl Error {
         Error::new(StatusCode::SERVICE_UNAVAILABLE, words)
     }
 
+    /// As a message on a stream.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        json!({ "error": self.words, "status": self.status.as_u16() })
+    }
+
     /// Whether there is no such thing.
     pub(crate) fn is_not_found(&self) -> bool {
         self.status == StatusCode::NOT_FOUND

@@ -17,6 +17,7 @@ mod scheduled;
 mod search;
 pub mod service;
 mod statuses;
+mod streaming;
 mod tags;
 mod timelines;
 mod trends;
@@ -198,6 +199,9 @@ fn timeline_routes() -> Routes<Shared> {
         .route(Method::GET, "/api/v1/timelines/public", PUBLIC, timelines::public)
         .route(Method::GET, "/api/v1/timelines/tag/{tag}", PUBLIC, timelines::tag)
         .route(Method::GET, "/api/v1/timelines/list/{id}", needs("read:lists"), timelines::list)
+        .route(Method::GET, "/api/v1/streaming", PUBLIC, streaming::socket)
+        .route(Method::GET, "/api/v1/streaming/health", PUBLIC, streaming::health)
+        .route(Method::GET, "/api/v1/streaming/{*stream}", PUBLIC, streaming::events)
         .route(Method::GET, "/api/v1/favourites", needs("read:favourites"), timelines::favourites)
         .route(Method::GET, "/api/v1/bookmarks", needs("read:bookmarks"), timelines::bookmarks)
 }

@@ -86,6 +86,11 @@ async fn body(request: Request) -> Result<axum::body::Bytes, Error> {
 }
 
 impl Params {
+    /// Those of a JSON object.
+    pub(crate) fn of(tree: Map<String, Value>) -> Params {
+        Params { tree, uploads: Vec::new() }
+    }
+
     fn read_form(&mut self, form: &[u8]) -> Result<(), Error> {
         for (count, (name, value)) in form_urlencoded::parse(form).enumerate() {
             if count >= WIDEST {
@@ -175,7 +180,7 @@ impl Params {
     /// The parameters within an object.
     pub(crate) fn within(&self, name: &str) -> Option<Params> {
         match self.tree.get(name)? {
-            Value::Object(tree) => Some(Params { tree: tree.clone(), uploads: Vec::new() }),
+            Value::Object(tree) => Some(Params::of(tree.clone())),
             _ => None,
         }
     }
@@ -193,7 +198,7 @@ impl Params {
             _ => return None,
         };
         let one = |value: &Value| match value {
-            Value::Object(tree) => Some(Params { tree: tree.clone(), uploads: Vec::new() }),
+            Value::Object(tree) => Some(Params::of(tree.clone())),
             _ => None,
         };
         Some(values.into_iter().filter_map(one).collect())

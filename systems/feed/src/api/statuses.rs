@@ -531,8 +531,8 @@ pub(super) async fn reblog(
     params: Params,
 ) -> Result<Json<Value>, Error> {
     let post = service.seen(Some(me.id), &id).await?.post;
-    let own = post.author == me.id;
-    if !post.visibility.is_open() && !(own && post.visibility == Visibility::Private) {
+    let own = post.author == me.id && post.visibility == Visibility::Private;
+    if !post.visibility.is_open() && !own {
         return Err(Refusal::NotAllowed.into());
     }
     let asked = params.words("visibility").and_then(|name| Visibility::parse(&name));

@@ -97,7 +97,11 @@ impl Service {
     }
 
     /// A page of somebody's home timeline; nothing while it is being made.
-    async fn home_page(&self, account: AccountId, window: Window) -> Result<Option<Vec<PostId>>, Error> {
+    pub(crate) async fn home_page(
+        &self,
+        account: AccountId,
+        window: Window,
+    ) -> Result<Option<Vec<PostId>>, Error> {
         for _ in 0..3 {
             match self.homes.read(account, window) {
                 Found::Posts(posts) => return Ok(Some(posts)),

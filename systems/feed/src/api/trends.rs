@@ -106,7 +106,7 @@ pub(super) async fn tags(State(service): State<Shared>, params: Params) -> Resul
     let now = seconds(service.now());
     let one = |(tag, usage): &(String, Usage)| {
         let mut json = service.tag_json(tag, tag, None);
-        let days = usage.history(now).into_iter().map(|day| {
+        let days = usage.history(now).map(|day| {
             json!({ "day": day.day.to_string(), "uses": day.uses.to_string(), "accounts": day.accounts.to_string() })
         });
         json["history"] = days.collect();

@@ -9,10 +9,11 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use decalog_runtime::{Subscription, SubscriptionError};
+use tokio::sync::broadcast;
 
 use crate::event::Event;
 use crate::state::{Following, Window};
-use crate::value::{AccountId, Entry, PostId};
+use crate::value::{AccountId, Entry, ItemId, PostId, PostRef, Visibility};
 
 /// Posts kept of each timeline.
 pub const KEPT: usize = 400;
@@ -69,11 +70,12 @@ struct Home {
 }
 
 impl Home {
-    fn put(&mut self, post: PostId) {
+    /// Says whether it was new.
+    fn put(&mut self, post: PostId) -> bool {
         let place = match self.posts.last() {
             Some(last) if *last < post.0 => self.posts.len(),
             _ => match self.posts.binary_search(&post.0) {
-                Ok(_) => return,
+                Ok(_) => return false,
                 Err(place) => place,
             },
         };
@@ -82,26 +84,70 @@ impl Home {
         if self.posts.len() > KEPT + KEPT / 2 {
             self.posts.drain(..self.posts.len() - KEPT);
         }
+        true
     }
 
-    fn remove(&mut self, post: PostId) {
-        if let Ok(place) = self.posts.binary_search(&post.0) {
-            self.posts.remove(place);
-        }
+    fn has(&self, post: PostId) -> Option<usize> {
+        self.posts.binary_search(&post.0).ok()
     }
 }
+
+/// What somebody who listens is told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// A post came.
+    Came(PostId),
+    /// A post was changed.
+    Changed(PostId),
+    /// A post is gone.
+    Gone(PostId),
+    /// Something happened that they are notified of.
+    Notified(ItemId),
+    /// A conversation goes on.
+    Conversed(PostId),
+    /// Their filters changed.
+    Filters,
+    /// Their timeline was thrown away: what it shall hold has changed.
+    Forgotten,
+}
+
+/// What is told of every post, for public and other listings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// A post was written.
+    Written(Arc<Entry>),
+    /// A post was changed.
+    Changed(PostRef),
+    /// A post is gone.
+    Gone(PostRef),
+}
+
+/// Signals that one who listens may be behind.
+const SIGNALS: usize = 64;
+/// News that one who listens may be behind.
+const NEWS: usize = 1_024;
 
 #[derive(Debug, Default)]
 struct Kept {
     homes: HashMap<AccountId, Home>,
+    live: HashMap<AccountId, broadcast::Sender<Signal>>,
     by_author: HashMap<AccountId, Vec<AccountId>>,
     by_tag: HashMap<String, Vec<AccountId>>,
     generation: u64,
 }
 
-/// All timelines that are kept.
-#[derive(Debug, Default)]
-pub struct Homes(Mutex<Kept>);
+/// All timelines that are kept, and who listens.
+#[derive(Debug)]
+pub struct Homes {
+    kept: Mutex<Kept>,
+    news: broadcast::Sender<News>,
+}
+
+impl Default for Homes {
+    fn default() -> Self {
+        Homes { kept: Mutex::default(), news: broadcast::channel(NEWS).0 }
+    }
+}
 
 /// What is known of a timeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,7 +162,7 @@ pub enum Found {
 
 impl Homes {
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The part of a timeline that is asked for.
@@ -177,15 +223,40 @@ impl Homes {
         }
     }
 
+    /// Listens to what concerns an account.
+    pub fn listen(&self, account: AccountId) -> broadcast::Receiver<Signal> {
+        let mut kept = self.kept();
+        kept.live.entry(account).or_insert_with(|| broadcast::channel(SIGNALS).0).subscribe()
+    }
+
+    /// Listens to what is told of every post.
+    pub fn news(&self) -> broadcast::Receiver<News> {
+        self.news.subscribe()
+    }
+
     /// Takes up what a partition tells.
     pub fn apply(&self, event: &Event) {
+        let news = match event {
+            Event::Written(it) => Some(News::Written(Arc::new(it.entry.clone()))),
+            Event::Changed(it) if it.own => Some(News::Changed(it.post)),
+            Event::Gone(it) if it.own => Some(News::Gone(it.post)),
+            _ => None,
+        };
+        // Nobody may listen.
+        let _ = news.map(|news| self.news.send(news));
         let mut kept = self.kept();
         match event {
             Event::Arrived(it) => kept.arrived(&it.entry),
             Event::Written(it) => kept.written(&it.entry),
-            Event::Gone(it) => kept.gone(it.post.post, it.post.author),
-            Event::HomeChanged(it) => kept.forget(it.account),
-            _ => {}
+            Event::Changed(it) => kept.changed(it.post),
+            Event::Gone(it) => kept.gone(it.post),
+            Event::HomeChanged(it) => {
+                kept.forget(it.account);
+                kept.signal(it.account, Signal::Forgotten);
+            }
+            Event::Notified(it) => kept.signal(it.account, Signal::Notified(it.notification)),
+            Event::Conversed(it) => kept.signal(it.account, Signal::Conversed(it.conversation)),
+            Event::FiltersChanged(it) => kept.signal(it.account, Signal::Filters),
         }
     }
 
@@ -197,35 +268,62 @@ impl Homes {
 }
 
 impl Kept {
-    fn arrived(&mut self, entry: &Entry) {
-        let Some(readers) = self.by_author.get(&entry.author) else { return };
+    /// Tells who listens for an account.
+    fn signal(&mut self, account: AccountId, signal: Signal) {
+        if let Some(sender) = self.live.get(&account)
+            && sender.send(signal).is_err()
+        {
+            // Nobody does any more.
+            self.live.remove(&account);
+        }
+    }
+
+    /// Puts a post into the timelines of these readers that want it.
+    fn offer(&mut self, readers: &[AccountId], entry: &Entry) {
         for reader in readers {
-            if let Some(home) = self.homes.get_mut(reader).filter(|home| home.wishes.want(entry)) {
-                home.put(entry.post);
+            let home = self.homes.get_mut(reader).filter(|home| home.wishes.want(entry));
+            if home.is_some_and(|home| home.put(entry.post)) && !self.live.is_empty() {
+                self.signal(*reader, Signal::Came(entry.post));
             }
+        }
+    }
+
+    fn arrived(&mut self, entry: &Entry) {
+        if let Some(readers) = self.by_author.remove(&entry.author) {
+            self.offer(&readers, entry);
+            self.by_author.insert(entry.author, readers);
         }
     }
 
     /// The author's own timeline, and those that follow a tag.
     fn written(&mut self, entry: &Entry) {
-        if let Some(home) = self.homes.get_mut(&entry.author) {
-            home.put(entry.post);
+        self.offer(&[entry.author], entry);
+        if entry.visibility == Visibility::Public {
+            let readers = entry.tags.iter().filter_map(|tag| self.by_tag.get(tag)).flatten();
+            let readers: Vec<AccountId> = readers.copied().collect();
+            self.offer(&readers, entry);
         }
-        if entry.visibility != crate::value::Visibility::Public {
-            return;
-        }
-        for reader in entry.tags.iter().filter_map(|tag| self.by_tag.get(tag)).flatten() {
-            if let Some(home) = self.homes.get_mut(reader).filter(|home| home.wishes.want(entry)) {
-                home.put(entry.post);
+    }
+
+    /// Who may have a post of this author.
+    fn readers(&self, author: AccountId) -> Vec<AccountId> {
+        self.by_author.get(&author).into_iter().flatten().copied().chain([author]).collect()
+    }
+
+    fn changed(&mut self, post: PostRef) {
+        for reader in self.readers(post.author) {
+            if self.homes.get(&reader).is_some_and(|home| home.has(post.post).is_some()) {
+                self.signal(reader, Signal::Changed(post.post));
             }
         }
     }
 
-    fn gone(&mut self, post: PostId, author: AccountId) {
-        let readers = self.by_author.get(&author).into_iter().flatten().copied();
-        for reader in readers.chain([author]) {
-            if let Some(home) = self.homes.get_mut(&reader) {
-                home.remove(post);
+    fn gone(&mut self, post: PostRef) {
+        for reader in self.readers(post.author) {
+            let home = self.homes.get_mut(&reader);
+            let had = home.and_then(|home| home.has(post.post).map(|place| home.posts.remove(place)));
+            if had.is_some() {
+                self.signal(reader, Signal::Gone(post.post));
             }
         }
     }
@@ -272,7 +370,6 @@ pub async fn follow(mut events: Subscription<Event>, homes: Arc<Homes>) {
 mod tests {
     use super::*;
     use crate::event::{Arrived, Gone, HomeChanged};
-    use crate::value::{PostRef, Visibility};
 
     fn entry(post: u64, author: u64) -> Entry {
         Entry {
@@ -348,6 +445,27 @@ mod tests {
         ] {
             assert_eq!(wishes.want(&entry), wanted, "{entry:?}");
         }
+    }
+
+    #[test]
+    fn who_listens_hears_of_what_they_have_and_of_nothing_else() {
+        let homes = Homes::default();
+        let (mut live, mut news) = (homes.listen(AccountId(1)), homes.news());
+        let generation = homes.begin(wishes());
+        homes.fill(AccountId(1), generation, &[]);
+        let post = PostRef { post: PostId(9), author: AccountId(2) };
+        homes.apply(&Arrived { entry: entry(9, 2) }.into());
+        homes.apply(&Arrived { entry: entry(9, 2) }.into());
+        homes.apply(&Arrived { entry: entry(8, 4) }.into());
+        homes.apply(&Gone { post: PostRef { post: PostId(7), ..post }, own: false }.into());
+        homes.apply(&Gone { post, own: false }.into());
+        homes.apply(&HomeChanged { account: AccountId(1) }.into());
+        let heard: Vec<Signal> = std::iter::from_fn(|| live.try_recv().ok()).collect();
+        assert_eq!(heard, [Signal::Came(PostId(9)), Signal::Gone(PostId(9)), Signal::Forgotten]);
+        assert!(news.try_recv().is_err(), "what is delivered is no news: the author's partition tells it");
+        drop(live);
+        homes.apply(&HomeChanged { account: AccountId(1) }.into());
+        assert!(homes.kept().live.is_empty());
     }
 
     #[test]
