@@ -15,7 +15,7 @@ use decalog_runtime::bucket::{bucket_of, partition_of};
 use decalog_runtime::store::Store;
 use decalog_runtime::tables::Database;
 use decalog_runtime::{
-    Address, Config, Health, Meter, OnFatal, Origin, Partition, PartitionId, Setup, StartError, Status,
+    Config, Health, Meter, OnFatal, Origin, Partition, PartitionId, Setup, StartError, Status,
     SubscriptionError, System,
 };
 use decalog_seal::KeyRing;
@@ -148,11 +148,11 @@ impl Service {
         };
         let system = System::start(setup, SYSTEM, settings.partitions)?;
         let partitions = system.partitions().to_vec();
-        let homes = Arc::new(Homes::default());
-        for partition in &partitions {
-            let from = partition.head();
-            let events = partition.project("homes", Address { ..from })?;
-            tokio::spawn(follow(events, Arc::clone(&homes)));
+        let homes = Arc::new(Homes::new(count));
+        for (place, partition) in partitions.iter().enumerate() {
+            // Nothing is kept yet: what was before is read from the tables.
+            let events = partition.project("homes", partition.head())?;
+            tokio::spawn(follow(events, place, Arc::clone(&homes)));
         }
         Ok(Arc::new(Service {
             settings,

@@ -8,6 +8,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use decalog_runtime::bucket::partition_of;
 use decalog_runtime::{Subscription, SubscriptionError};
 use tokio::sync::broadcast;
 
@@ -136,17 +137,12 @@ struct Kept {
     generation: u64,
 }
 
-/// All timelines that are kept, and who listens.
+/// All timelines that are kept, and who listens: those of each partition's accounts apart, as each partition tells of
+/// what reaches its own.
 #[derive(Debug)]
 pub struct Homes {
-    kept: Mutex<Kept>,
+    parts: Vec<Mutex<Kept>>,
     news: broadcast::Sender<News>,
-}
-
-impl Default for Homes {
-    fn default() -> Self {
-        Homes { kept: Mutex::default(), news: broadcast::channel(NEWS).0 }
-    }
 }
 
 /// What is known of a timeline.
@@ -161,13 +157,23 @@ pub enum Found {
 }
 
 impl Homes {
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    /// None yet, of so many partitions.
+    pub fn new(partitions: usize) -> Homes {
+        let parts = (0..partitions).map(|_| Mutex::default()).collect();
+        Homes { parts, news: broadcast::channel(NEWS).0 }
+    }
+
+    fn part(&self, place: usize) -> MutexGuard<'_, Kept> {
+        self.parts[place].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn kept(&self, account: AccountId) -> MutexGuard<'_, Kept> {
+        self.part(partition_of(account.bucket(), self.parts.len()))
     }
 
     /// The part of a timeline that is asked for.
     pub fn read(&self, account: AccountId, window: Window) -> Found {
-        let kept = self.kept();
+        let kept = self.kept(account);
         let Some(home) = kept.homes.get(&account).filter(|home| home.complete) else { return Found::Cold };
         let from = window.above.map_or(0, |above| home.posts.partition_point(|post| *post <= above));
         let to =
@@ -190,9 +196,9 @@ impl Homes {
 
     /// Begins to keep a timeline: from now on what arrives is put into it. What came before is for [`Homes::fill`].
     pub fn begin(&self, wishes: Wishes) -> u64 {
-        let mut kept = self.kept();
+        let mut kept = self.kept(wishes.account);
         kept.forget(wishes.account);
-        if kept.homes.len() >= HOMES
+        if kept.homes.len() >= HOMES / self.parts.len()
             && let Some(one) = kept.homes.keys().next().copied()
         {
             kept.forget(one);
@@ -211,7 +217,7 @@ impl Homes {
 
     /// Puts into a timeline what was before it was begun, unless it was thrown away meanwhile.
     pub fn fill(&self, account: AccountId, generation: u64, posts: &[PostId]) {
-        let mut kept = self.kept();
+        let mut kept = self.kept(account);
         let home = kept.homes.get_mut(&account).filter(|home| home.generation == generation);
         if let Some(home) = home {
             home.posts.extend(posts.iter().map(|post| post.0));
@@ -225,7 +231,7 @@ impl Homes {
 
     /// Listens to what concerns an account.
     pub fn listen(&self, account: AccountId) -> broadcast::Receiver<Signal> {
-        let mut kept = self.kept();
+        let mut kept = self.kept(account);
         kept.live.entry(account).or_insert_with(|| broadcast::channel(SIGNALS).0).subscribe()
     }
 
@@ -234,22 +240,19 @@ impl Homes {
         self.news.subscribe()
     }
 
-    /// Takes up what a partition tells.
-    pub fn apply(&self, event: &Event) {
-        let news = match event {
-            Event::Written(it) => Some(News::Written(Arc::new(it.entry.clone()))),
-            Event::Changed(it) if it.own => Some(News::Changed(it.post)),
-            Event::Gone(it) if it.own => Some(News::Gone(it.post)),
-            _ => None,
-        };
-        // Nobody may listen.
-        let _ = news.map(|news| self.news.send(news));
-        let mut kept = self.kept();
+    /// Takes up what the partition at this place tells.
+    pub fn apply(&self, place: usize, event: &Event) {
         match event {
-            Event::Arrived(it) => kept.arrived(&it.entry),
-            Event::Written(it) => kept.written(&it.entry),
-            Event::Changed(it) => kept.changed(it.post),
-            Event::Gone(it) => kept.gone(it.post),
+            Event::Arrived(it) => self.part(place).arrived(&it.entry),
+            Event::Written(it) => self.written(&it.entry),
+            Event::Changed(it) if it.own => self.tell(News::Changed(it.post)),
+            Event::Gone(it) if it.own => self.tell(News::Gone(it.post)),
+            _ => {}
+        }
+        let mut kept = self.part(place);
+        match event {
+            Event::Changed(it) => kept.changed(it.post, it.own),
+            Event::Gone(it) => kept.gone(it.post, it.own),
             Event::HomeChanged(it) => {
                 kept.forget(it.account);
                 kept.signal(it.account, Signal::Forgotten);
@@ -257,13 +260,36 @@ impl Homes {
             Event::Notified(it) => kept.signal(it.account, Signal::Notified(it.notification)),
             Event::Conversed(it) => kept.signal(it.account, Signal::Conversed(it.conversation)),
             Event::FiltersChanged(it) => kept.signal(it.account, Signal::Filters),
+            Event::Arrived(_) | Event::Written(_) => {}
+        }
+    }
+
+    fn tell(&self, news: News) {
+        // Nobody may listen.
+        let _ = self.news.send(news);
+    }
+
+    /// The author's own timeline, and those that follow a tag, wherever their readers are.
+    fn written(&self, entry: &Entry) {
+        self.tell(News::Written(Arc::new(entry.clone())));
+        self.kept(entry.author).offer(&[entry.author], entry);
+        if entry.visibility == Visibility::Public && !entry.tags.is_empty() {
+            for place in 0..self.parts.len() {
+                let mut kept = self.part(place);
+                let readers = entry.tags.iter().filter_map(|tag| kept.by_tag.get(tag)).flatten();
+                let readers: Vec<AccountId> = readers.copied().collect();
+                kept.offer(&readers, entry);
+            }
         }
     }
 
     /// Timelines kept, and entries in them.
     pub fn size(&self) -> (usize, usize) {
-        let kept = self.kept();
-        (kept.homes.len(), kept.homes.values().map(|home| home.posts.len()).sum())
+        let one = |place| {
+            let kept = self.part(place);
+            (kept.homes.len(), kept.homes.values().map(|home| home.posts.len()).sum::<usize>())
+        };
+        (0..self.parts.len()).map(one).fold((0, 0), |all, part| (all.0 + part.0, all.1 + part.1))
     }
 }
 
@@ -295,36 +321,28 @@ impl Kept {
         }
     }
 
-    /// The author's own timeline, and those that follow a tag.
-    fn written(&mut self, entry: &Entry) {
-        self.offer(&[entry.author], entry);
-        if entry.visibility == Visibility::Public {
-            let readers = entry.tags.iter().filter_map(|tag| self.by_tag.get(tag)).flatten();
-            let readers: Vec<AccountId> = readers.copied().collect();
-            self.offer(&readers, entry);
+    /// Who has a post: its author, or who follows the author.
+    fn holders(&self, post: PostRef, own: bool) -> Vec<AccountId> {
+        let all = if own { Some(vec![post.author]) } else { self.by_author.get(&post.author).cloned() };
+        let has =
+            |reader: &AccountId| self.homes.get(reader).is_some_and(|home| home.has(post.post).is_some());
+        all.unwrap_or_default().into_iter().filter(has).collect()
+    }
+
+    fn changed(&mut self, post: PostRef, own: bool) {
+        for reader in self.holders(post, own) {
+            self.signal(reader, Signal::Changed(post.post));
         }
     }
 
-    /// Who may have a post of this author.
-    fn readers(&self, author: AccountId) -> Vec<AccountId> {
-        self.by_author.get(&author).into_iter().flatten().copied().chain([author]).collect()
-    }
-
-    fn changed(&mut self, post: PostRef) {
-        for reader in self.readers(post.author) {
-            if self.homes.get(&reader).is_some_and(|home| home.has(post.post).is_some()) {
-                self.signal(reader, Signal::Changed(post.post));
+    fn gone(&mut self, post: PostRef, own: bool) {
+        for reader in self.holders(post, own) {
+            if let Some(home) = self.homes.get_mut(&reader)
+                && let Some(place) = home.has(post.post)
+            {
+                home.posts.remove(place);
             }
-        }
-    }
-
-    fn gone(&mut self, post: PostRef) {
-        for reader in self.readers(post.author) {
-            let home = self.homes.get_mut(&reader);
-            let had = home.and_then(|home| home.has(post.post).map(|place| home.posts.remove(place)));
-            if had.is_some() {
-                self.signal(reader, Signal::Gone(post.post));
-            }
+            self.signal(reader, Signal::Gone(post.post));
         }
     }
 
@@ -353,10 +371,10 @@ fn remove_reader<K: std::hash::Hash + Eq>(
 }
 
 /// Keeps timelines up to date with what one partition tells, until it stops.
-pub async fn follow(mut events: Subscription<Event>, homes: Arc<Homes>) {
+pub async fn follow(mut events: Subscription<Event>, place: usize, homes: Arc<Homes>) {
     loop {
         match events.next().await {
-            Ok(published) => homes.apply(&published.event),
+            Ok(published) => homes.apply(place, &published.event),
             Err(SubscriptionError::Closed) => return,
             Err(error) => return tracing::error!(%error, "home timelines stop"),
         }
@@ -403,24 +421,24 @@ mod tests {
 
     #[test]
     fn a_timeline_is_what_came_before_and_what_arrives() {
-        let homes = Homes::default();
+        let homes = Homes::new(1);
         assert_eq!(newest(&homes), Found::Cold);
         let generation = homes.begin(wishes());
-        homes.apply(&Arrived { entry: entry(9, 2) }.into());
+        homes.apply(0, &Arrived { entry: entry(9, 2) }.into());
         assert_eq!(newest(&homes), Found::Cold, "not before it is filled");
         homes.fill(AccountId(1), generation, &[PostId(5), PostId(7), PostId(9)]);
-        homes.apply(&Arrived { entry: entry(8, 3) }.into());
-        homes.apply(&Arrived { entry: entry(8, 3) }.into());
-        homes.apply(&Arrived { entry: entry(10, 4) }.into());
+        homes.apply(0, &Arrived { entry: entry(8, 3) }.into());
+        homes.apply(0, &Arrived { entry: entry(8, 3) }.into());
+        homes.apply(0, &Arrived { entry: entry(10, 4) }.into());
         assert_eq!(
             newest(&homes),
             Found::Posts(vec![PostId(9), PostId(8), PostId(7)]),
             "each once, in order"
         );
-        homes.apply(&Gone { post: PostRef { post: PostId(8), author: AccountId(3) }, own: false }.into());
+        homes.apply(0, &Gone { post: PostRef { post: PostId(8), author: AccountId(3) }, own: false }.into());
         let rising = Window { above: Some(5), rising: true, ..Window::newest(1) };
         assert_eq!(homes.read(AccountId(1), rising), Found::Posts(vec![PostId(7)]));
-        homes.apply(&HomeChanged { account: AccountId(1) }.into());
+        homes.apply(0, &HomeChanged { account: AccountId(1) }.into());
         assert_eq!(newest(&homes), Found::Cold);
         homes.fill(AccountId(1), generation, &[PostId(5)]);
         assert_eq!(newest(&homes), Found::Cold, "what was made of older wishes is not taken");
@@ -449,32 +467,32 @@ mod tests {
 
     #[test]
     fn who_listens_hears_of_what_they_have_and_of_nothing_else() {
-        let homes = Homes::default();
+        let homes = Homes::new(1);
         let (mut live, mut news) = (homes.listen(AccountId(1)), homes.news());
         let generation = homes.begin(wishes());
         homes.fill(AccountId(1), generation, &[]);
         let post = PostRef { post: PostId(9), author: AccountId(2) };
-        homes.apply(&Arrived { entry: entry(9, 2) }.into());
-        homes.apply(&Arrived { entry: entry(9, 2) }.into());
-        homes.apply(&Arrived { entry: entry(8, 4) }.into());
-        homes.apply(&Gone { post: PostRef { post: PostId(7), ..post }, own: false }.into());
-        homes.apply(&Gone { post, own: false }.into());
-        homes.apply(&HomeChanged { account: AccountId(1) }.into());
+        homes.apply(0, &Arrived { entry: entry(9, 2) }.into());
+        homes.apply(0, &Arrived { entry: entry(9, 2) }.into());
+        homes.apply(0, &Arrived { entry: entry(8, 4) }.into());
+        homes.apply(0, &Gone { post: PostRef { post: PostId(7), ..post }, own: false }.into());
+        homes.apply(0, &Gone { post, own: false }.into());
+        homes.apply(0, &HomeChanged { account: AccountId(1) }.into());
         let heard: Vec<Signal> = std::iter::from_fn(|| live.try_recv().ok()).collect();
         assert_eq!(heard, [Signal::Came(PostId(9)), Signal::Gone(PostId(9)), Signal::Forgotten]);
         assert!(news.try_recv().is_err(), "what is delivered is no news: the author's partition tells it");
         drop(live);
-        homes.apply(&HomeChanged { account: AccountId(1) }.into());
-        assert!(homes.kept().live.is_empty());
+        homes.apply(0, &HomeChanged { account: AccountId(1) }.into());
+        assert!(homes.part(0).live.is_empty());
     }
 
     #[test]
     fn only_so_many_are_kept_and_what_is_older_is_not_made_up() {
-        let homes = Homes::default();
+        let homes = Homes::new(1);
         let generation = homes.begin(wishes());
         homes.fill(AccountId(1), generation, &[]);
         for post in 1..=10_000 {
-            homes.apply(&Arrived { entry: entry(post, 2) }.into());
+            homes.apply(0, &Arrived { entry: entry(post, 2) }.into());
         }
         let (_, entries) = homes.size();
         assert!((KEPT..=KEPT + KEPT / 2).contains(&entries));
