@@ -3,6 +3,7 @@
 CARGO   ?= cargo
 VENV    := .venv
 PYTHON  := $(VENV)/bin/python
+TOOT    := $(VENV)/toot-0.52.1
 DATA    ?= data/demo
 # QuickFIX's acceptance definitions, where somebody has them (see acceptance/README.md).
 ifneq ($(wildcard ../shared/suites/fix44),)
@@ -27,12 +28,17 @@ setup: setup-rust setup-python ## Installs what is missing for the tests; does n
 setup-rust:
 	@checks/setup.sh rust
 
-setup-python: $(VENV)/.installed
+setup-python: $(VENV)/.installed $(TOOT)
 $(VENV)/.installed: acceptance/requirements.txt
 	@checks/setup.sh python
 	python3 -m venv $(VENV)
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
+
+# toot's own tests come with its source only.
+$(TOOT): $(VENV)/.installed
+	$(PYTHON) -m pip download --quiet --disable-pip-version-check --no-deps --no-binary toot --dest $(VENV) toot==$(TOOT:$(VENV)/toot-%=%)
+	tar -xzf $(TOOT).tar.gz -C $(VENV) && touch $@
 
 test: setup test-rust test-sabotage test-acceptance ## Runs every test of the project
 

@@ -73,6 +73,9 @@ fn server_routes() -> Routes<Shared> {
     Routes::new()
         .route(Method::GET, "/api/v1/instance", PUBLIC, instance::v1)
         .route(Method::GET, "/api/v2/instance", PUBLIC, instance::v2)
+        // Some clients ask so.
+        .route(Method::GET, "/api/v1/instance/", PUBLIC, instance::v1)
+        .route(Method::GET, "/api/v2/instance/", PUBLIC, instance::v2)
         .route(Method::GET, "/api/v1/instance/rules", PUBLIC, instance::rules)
         .route(Method::GET, "/api/v1/instance/peers", PUBLIC, instance::none)
         .route(Method::GET, "/api/v1/instance/activity", PUBLIC, instance::none)
