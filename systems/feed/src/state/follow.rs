@@ -139,30 +139,26 @@ impl Turn<'_> {
     pub(super) fn answered(&mut self, it: Answered) -> Reply {
         let Answered { from: account, target, accept } = it;
         let mut relation = self.rows.relation(account, target);
-        let was = relation.following.clone();
-        match accept {
-            Decision::Accepted => {
-                // Whoever took the wish back meanwhile has told so.
-                let Some(how) = relation.requested.take().or(was.clone()) else { return Reply::Done };
-                self.rows.set_bell(target, account, how.notify);
-                relation.following = Some(how);
-            }
-            Decision::Waiting => {
-                if let Some(how) = relation.following.take() {
-                    relation.requested = Some(how);
-                }
-            }
-            Decision::Rejected => (relation.following, relation.requested) = (None, None),
+        let was = relation.following.is_some();
+        let wish = relation.following.take().or(relation.requested.take());
+        match (accept, wish) {
+            (Decision::Rejected, None) => {}
+            (Decision::Rejected, Some(_)) => self.leave_lists(account, target),
+            // The wish is gone, and not always by a word of this side: an older no, or a block, may have crossed it.
+            (_, None) => self.tell(target.bucket(), Unasked { from: account, target }),
+            (Decision::Accepted, wish) => relation.following = wish,
+            (Decision::Waiting, wish) => relation.requested = wish,
         }
         let is = relation.following.is_some();
+        if !is && relation.endorsed {
+            relation.endorsed = false;
+            self.set_listed_in(Listing::Endorsed, account.0, target.0, false);
+        }
         self.rows.set_relation(account, target, &relation);
-        if was.is_some() != is {
+        self.rows.set_bell(target, account, relation.following.is_some_and(|how| how.notify));
+        if was != is {
             self.set_listed_in(Listing::Following, account.0, target.0, is);
             self.rows.change_account(account, |row| row.following = step(row.following, is));
-            if !is {
-                self.rows.set_bell(target, account, false);
-                self.leave_lists(account, target);
-            }
             self.home_changed(account);
         }
         Reply::Done

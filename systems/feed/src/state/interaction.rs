@@ -65,7 +65,7 @@ impl Turn<'_> {
     /// A post of this partition was answered, or an answer is gone.
     pub(super) fn reply_told(&mut self, it: ReplyTold) -> Reply {
         let ReplyTold { parent, reply, on } = it;
-        if self.rows.post(parent).is_none() {
+        if self.rows.post(parent).is_none_or(|post| post.reblog_of.is_some()) {
             return Reply::Done;
         }
         // The answer's id is its place; it is also the subject, as an author may answer more than once.

@@ -142,6 +142,11 @@ impl Rows {
         }
     }
 
+    /// What a post was before it was changed, the oldest first.
+    pub(super) fn revisions(&self, post: PostId) -> Vec<Revision> {
+        self.all(&key(family::REVISION, [post.0])).into_iter().map(|(_, row)| row).collect()
+    }
+
     pub(super) fn own_post(&self, account: AccountId, post: PostId) -> Option<Post> {
         self.post(post).filter(|post| post.author == account)
     }
@@ -340,7 +345,8 @@ impl Turn<'_> {
             let reply = post.reference();
             self.tell(parent.post.bucket(), ReplyTold { parent: parent.post, reply, on: false });
         }
-        for media in &post.media {
+        let before = self.rows.revisions(id);
+        for media in before.iter().flat_map(|before| &before.media).chain(&post.media) {
             self.forget_media(account, media.id);
         }
         self.take_away(&post);

@@ -67,7 +67,9 @@ impl Turn<'_> {
 
     pub(super) fn reblog_told(&mut self, it: ReblogTold) -> Reply {
         let ReblogTold { post: id, by, on } = it;
-        let Some(post) = self.rows.post(id) else { return Reply::Done };
+        let Some(post) = self.rows.post(id).filter(|post| post.reblog_of.is_none()) else {
+            return Reply::Done;
+        };
         let changed = if on {
             self.rows.list_at(Listing::RebloggedBy, id.0, by.author.0, by.post.0)
         } else {

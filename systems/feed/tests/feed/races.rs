@@ -1,0 +1,1 @@
+//! Moments that are easily got wrong, one test each.
