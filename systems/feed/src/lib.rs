@@ -25,5 +25,6 @@ pub mod command;
 pub mod engine;
 pub mod event;
 pub mod projection;
+pub mod sabotage;
 pub mod state;
 pub mod value;

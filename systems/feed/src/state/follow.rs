@@ -9,6 +9,7 @@ use super::{Turn, refused};
 use crate::command::message::{Answered, Asked, Decision, Unasked};
 use crate::command::{AnswerRequest, Follow, Refusal, RemoveFollower, Reply, SetEndorsed, SetNote, Unfollow};
 use crate::event::HomeChanged;
+use crate::sabotage::{self, Sabotage};
 use crate::value::{AccountId, NotificationKind};
 
 /// How an account stands to another: everything that the first one's partition knows.
@@ -144,6 +145,7 @@ impl Turn<'_> {
         match (accept, wish) {
             (Decision::Rejected, None) => {}
             (Decision::Rejected, Some(_)) => self.leave_lists(account, target),
+            (_, None) if sabotage::lacks(Sabotage::EndedWish) => {}
             // The wish is gone, and not always by a word of this side: an older no, or a block, may have crossed it.
             (_, None) => self.tell(target.bucket(), Unasked { from: account, target }),
             (Decision::Accepted, wish) => relation.following = wish,
@@ -247,6 +249,7 @@ impl Turn<'_> {
         let was = relation.followed_by;
         if relation.requested_by {
             self.set_listed_in(Listing::Requests, account.0, from.0, false);
+            self.unnotify(account, NotificationKind::FollowRequest, from, None);
         }
         (relation.followed_by, relation.requested_by) = (on, false);
         self.rows.set_relation(account, from, &relation);
@@ -254,6 +257,9 @@ impl Turn<'_> {
             self.set_listed_in(Listing::Followers, account.0, from.0, on);
             self.rows.change_account(account, |row| row.followers = step(row.followers, on));
             self.rows.change_audience(account, from.bucket(), on);
+            if !on {
+                self.unnotify(account, NotificationKind::Follow, from, None);
+            }
         }
     }
 }

@@ -21,7 +21,7 @@ impl Turn<'_> {
         if self.set_listed_in(Listing::FavouritedBy, id.0, account.0, on) {
             self.rows.change_post(id, |post| post.favourites = step(post.favourites, on));
             if on {
-                self.notify(post.author, NotificationKind::Favourite, account, Some(post.reference()));
+                self.notify_author(&post, NotificationKind::Favourite, account);
             } else {
                 self.unnotify(post.author, NotificationKind::Favourite, account, Some(id));
             }

@@ -78,7 +78,7 @@ impl Turn<'_> {
         if changed {
             self.rows.change_post(id, |post| post.reblogs = super::follow::step(post.reblogs, on));
             if on {
-                self.notify(post.author, NotificationKind::Reblog, by.author, Some(post.reference()));
+                self.notify_author(&post, NotificationKind::Reblog, by.author);
             } else {
                 self.unnotify(post.author, NotificationKind::Reblog, by.author, Some(id));
             }

@@ -14,7 +14,8 @@ use crate::people::Sight;
 use crate::world::World;
 
 /// Rounds of random commands and arrivals; whatever is on its way at the end of one arrives.
-pub(crate) fn partitions_agree_at_rest() {
+#[test]
+pub(crate) fn at_rest_all_partitions_agree() {
     for seed in 0..12 {
         let (mut world, mut people) = World::peopled(4);
         let mut random = Rng::with_seed(seed);
@@ -36,14 +37,9 @@ pub(crate) fn partitions_agree_at_rest() {
     }
 }
 
-#[test]
-fn at_rest_all_partitions_agree() {
-    partitions_agree_at_rest();
-}
-
 /// Two accounts that do all that they can to each other, with everything on its way for long.
 #[test]
-fn two_who_cannot_make_up_their_minds_agree_at_rest() {
+pub(crate) fn two_who_cannot_make_up_their_minds_agree_at_rest() {
     use decalog_feed::command::*;
     let (mut world, people) = World::peopled(4);
     let (one, other) = (people.accounts[0], people.accounts[3]);

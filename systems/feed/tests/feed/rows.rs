@@ -61,6 +61,11 @@ impl Dump {
         self.family(letter).map(|(key, _)| numbers(key)).collect()
     }
 
+    /// How many rows a family has.
+    pub(crate) fn count(&self, letter: u8) -> usize {
+        self.family(letter).count()
+    }
+
     /// Owner, text and number of each row of a family.
     pub(crate) fn texts(&self, letter: u8, owned: bool) -> Vec<(u64, String, u64)> {
         self.family(letter).map(|(key, _)| parts(key, owned)).collect()
