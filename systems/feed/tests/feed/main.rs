@@ -2,6 +2,7 @@
 
 mod books;
 mod controls;
+mod golden;
 mod histories;
 mod partitions;
 mod people;
