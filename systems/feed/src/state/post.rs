@@ -273,8 +273,9 @@ impl Turn<'_> {
             participants.dedup();
             self.converse(post.author, post.conversation, post.reference(), &participants, false);
         }
-        for mention in &post.mentions {
-            if mention.account == post.author || before.iter().any(|known| known.account == mention.account) {
+        for (place, mention) in post.mentions.iter().enumerate() {
+            let mut known = before.iter().chain(&post.mentions[..place]);
+            if mention.account == post.author || known.any(|known| known.account == mention.account) {
                 continue;
             }
             let named = Named {

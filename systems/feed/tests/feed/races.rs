@@ -316,6 +316,19 @@ fn a_muted_thread_is_silent() {
 }
 
 #[test]
+fn who_is_named_twice_is_told_once() {
+    let mut pair = Pair::new();
+    let (ada, bob) = (pair.ada, pair.bob);
+    let mention = Mention { account: bob, name: "bob".to_owned() };
+    let post =
+        pair.post(ada, Draft { mentions: vec![mention.clone(), mention.clone()], ..open_draft() }).post;
+    let draft = Draft { mentions: vec![mention], ..draft("other words", Visibility::Public) };
+    pair.ask(ada, EditPost { account: ada, post, draft });
+    pair.settle();
+    assert_eq!(pair.kinds(bob), [NotificationKind::Mention]);
+}
+
+#[test]
 fn an_attachment_belongs_to_one_post() {
     let mut pair = Pair::new();
     let ada = pair.ada;

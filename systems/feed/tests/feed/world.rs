@@ -66,6 +66,11 @@ impl World {
     /// Asks the partition of a bucket, a millisecond later.
     pub(crate) fn ask(&mut self, bucket: u16, command: impl Into<Command>) -> Reply {
         self.now += 1_000_000;
+        self.ask_now(bucket, command)
+    }
+
+    /// Asks the partition of a bucket.
+    pub(crate) fn ask_now(&mut self, bucket: u16, command: impl Into<Command>) -> Reply {
         self.apply(self.index(bucket), bucket, command.into())
     }
 
