@@ -27,5 +27,6 @@ pub mod engine;
 pub mod event;
 pub mod media;
 pub mod projection;
+pub mod sabotage;
 pub mod state;
 pub mod value;

@@ -32,10 +32,6 @@ impl Turn<'_> {
         let mut relation = self.rows.relation(account, target);
         if relation.blocking != on {
             relation.blocking = on;
-            if on && relation.endorsed {
-                relation.endorsed = false;
-                self.set_listed_in(Listing::Endorsed, account.0, target.0, false);
-            }
             self.rows.set_relation(account, target, &relation);
             self.set_listed_in(Listing::Blocks, account.0, target.0, on);
             self.tell(target.bucket(), BlockTold { from: account, target, on });

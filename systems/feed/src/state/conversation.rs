@@ -45,7 +45,10 @@ impl Turn<'_> {
         participants: &[AccountId],
         unread: bool,
     ) {
-        let mut all = self.rows.conversation(account, id).map_or_else(Vec::new, |row| row.participants);
+        let before = self.rows.conversation(account, id);
+        // An older post that was changed is not what was said last.
+        let last = before.as_ref().map_or(last, |row| row.last.max(last));
+        let mut all = before.map_or_else(Vec::new, |row| row.participants);
         all.extend_from_slice(participants);
         all.sort_unstable();
         all.dedup();

@@ -11,6 +11,7 @@ use super::rows::{Rows, family, key, last_number};
 use crate::command::Reply;
 use crate::command::message::{Delivered, Retracted};
 use crate::event::{Arrived, Changed, Gone};
+use crate::sabotage::{self, Sabotage};
 use crate::value::{AccountId, Entry, NotificationKind, PostRef, Visibility};
 
 fn audience_key(account: AccountId, bucket: u16) -> Vec<u8> {
@@ -22,6 +23,7 @@ impl Rows {
     pub(super) fn change_audience(&mut self, account: AccountId, bucket: u16, on: bool) {
         let key = audience_key(account, bucket);
         match step(self.get(&key).unwrap_or(0), on) {
+            0 if sabotage::lacks(Sabotage::Audience) => {}
             0 => self.remove(&key),
             count => self.put(&key, &count),
         }
@@ -55,7 +57,7 @@ impl Turn<'_> {
 
     /// Tells whoever had a post delivered that it is gone, or has changed.
     pub(super) fn retract(&mut self, post: &Post, edited: bool) {
-        if post.visibility == Visibility::Direct {
+        if post.visibility == Visibility::Direct || sabotage::lacks(Sabotage::Retraction) {
             return;
         }
         let post = post.reference();

@@ -9,6 +9,7 @@ use super::{Turn, refused};
 use crate::command::message::{Answered, Asked, Decision, Unasked};
 use crate::command::{AnswerRequest, Follow, Refusal, RemoveFollower, Reply, SetEndorsed, SetNote, Unfollow};
 use crate::event::HomeChanged;
+use crate::sabotage::{self, Sabotage};
 use crate::value::{AccountId, NotificationKind};
 
 /// How an account stands to another: everything that the first one's partition knows.
@@ -139,30 +140,27 @@ impl Turn<'_> {
     pub(super) fn answered(&mut self, it: Answered) -> Reply {
         let Answered { from: account, target, accept } = it;
         let mut relation = self.rows.relation(account, target);
-        let was = relation.following.clone();
-        match accept {
-            Decision::Accepted => {
-                // Whoever took the wish back meanwhile has told so.
-                let Some(how) = relation.requested.take().or(was.clone()) else { return Reply::Done };
-                self.rows.set_bell(target, account, how.notify);
-                relation.following = Some(how);
-            }
-            Decision::Waiting => {
-                if let Some(how) = relation.following.take() {
-                    relation.requested = Some(how);
-                }
-            }
-            Decision::Rejected => (relation.following, relation.requested) = (None, None),
+        let was = relation.following.is_some();
+        let wish = relation.following.take().or(relation.requested.take());
+        match (accept, wish) {
+            (Decision::Rejected, None) => {}
+            (Decision::Rejected, Some(_)) => self.leave_lists(account, target),
+            (_, None) if sabotage::lacks(Sabotage::EndedWish) => {}
+            // The wish is gone, and not always by a word of this side: an older no, or a block, may have crossed it.
+            (_, None) => self.tell(target.bucket(), Unasked { from: account, target }),
+            (Decision::Accepted, wish) => relation.following = wish,
+            (Decision::Waiting, wish) => relation.requested = wish,
         }
         let is = relation.following.is_some();
+        if !is && relation.endorsed {
+            relation.endorsed = false;
+            self.set_listed_in(Listing::Endorsed, account.0, target.0, false);
+        }
         self.rows.set_relation(account, target, &relation);
-        if was.is_some() != is {
+        self.rows.set_bell(target, account, relation.following.is_some_and(|how| how.notify));
+        if was != is {
             self.set_listed_in(Listing::Following, account.0, target.0, is);
             self.rows.change_account(account, |row| row.following = step(row.following, is));
-            if !is {
-                self.rows.set_bell(target, account, false);
-                self.leave_lists(account, target);
-            }
             self.home_changed(account);
         }
         Reply::Done
@@ -251,6 +249,7 @@ impl Turn<'_> {
         let was = relation.followed_by;
         if relation.requested_by {
             self.set_listed_in(Listing::Requests, account.0, from.0, false);
+            self.unnotify(account, NotificationKind::FollowRequest, from, None);
         }
         (relation.followed_by, relation.requested_by) = (on, false);
         self.rows.set_relation(account, from, &relation);
@@ -258,6 +257,9 @@ impl Turn<'_> {
             self.set_listed_in(Listing::Followers, account.0, from.0, on);
             self.rows.change_account(account, |row| row.followers = step(row.followers, on));
             self.rows.change_audience(account, from.bucket(), on);
+            if !on {
+                self.unnotify(account, NotificationKind::Follow, from, None);
+            }
         }
     }
 }

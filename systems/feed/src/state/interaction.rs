@@ -21,7 +21,7 @@ impl Turn<'_> {
         if self.set_listed_in(Listing::FavouritedBy, id.0, account.0, on) {
             self.rows.change_post(id, |post| post.favourites = step(post.favourites, on));
             if on {
-                self.notify(post.author, NotificationKind::Favourite, account, Some(post.reference()));
+                self.notify_author(&post, NotificationKind::Favourite, account);
             } else {
                 self.unnotify(post.author, NotificationKind::Favourite, account, Some(id));
             }
@@ -65,7 +65,7 @@ impl Turn<'_> {
     /// A post of this partition was answered, or an answer is gone.
     pub(super) fn reply_told(&mut self, it: ReplyTold) -> Reply {
         let ReplyTold { parent, reply, on } = it;
-        if self.rows.post(parent).is_none() {
+        if self.rows.post(parent).is_none_or(|post| post.reblog_of.is_some()) {
             return Reply::Done;
         }
         // The answer's id is its place; it is also the subject, as an author may answer more than once.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Turn;
 use super::listing::Listing;
+use super::post::Post;
 use super::rows::{Rows, Window, family, key};
 use crate::command::message::Named;
 use crate::command::{ClearNotifications, Reply};
@@ -68,6 +69,13 @@ impl Turn<'_> {
         self.rows.put(&notification_key(account, id), &Notification { kind, from, post, at });
         self.out.emit(Notified { account, notification: ItemId(id), kind }.into());
         self.forget_oldest(account);
+    }
+
+    /// Tells an author what is done with their post, unless they hear no more of its thread.
+    pub(super) fn notify_author(&mut self, post: &Post, kind: NotificationKind, from: AccountId) {
+        if self.rows.place(Listing::MutedThreads, post.author.0, post.conversation.0).is_none() {
+            self.notify(post.author, kind, from, Some(post.reference()));
+        }
     }
 
     /// The same for an account that may be elsewhere: it is named there.

@@ -60,7 +60,7 @@ impl Turn<'_> {
     pub(super) fn end_poll(&mut self, id: PostId) {
         let Some(post) = self.rows.post(id) else { return };
         let reference = post.reference();
-        self.notify(post.author, NotificationKind::Poll, post.author, Some(reference));
+        self.notify_author(&post, NotificationKind::Poll, post.author);
         let voters = self.rows.raw_page(
             &key(family::VOTE, [id.0]),
             super::Window { rising: true, ..super::Window::newest(TOLD) },

@@ -9,6 +9,7 @@ use super::{Turn, refused};
 use crate::command::message::{Named, ReplyTold};
 use crate::command::{DeletePost, Draft, EditPost, Publish, Refusal, Reply};
 use crate::event::{Changed, Gone, Written};
+use crate::sabotage::{self, Sabotage};
 use crate::value::{AccountId, Application, Entry, Media, Mention, Poll, PostId, PostRef, Visibility};
 
 /// A post, or the wrapper that a reblog is.
@@ -142,6 +143,11 @@ impl Rows {
         }
     }
 
+    /// What a post was before it was changed, the oldest first.
+    pub(super) fn revisions(&self, post: PostId) -> Vec<Revision> {
+        self.all(&key(family::REVISION, [post.0])).into_iter().map(|(_, row)| row).collect()
+    }
+
     pub(super) fn own_post(&self, account: AccountId, post: PostId) -> Option<Post> {
         self.post(post).filter(|post| post.author == account)
     }
@@ -154,8 +160,11 @@ impl Rows {
             return true;
         }
         let relation = self.relation(post.author, viewer);
-        if relation.blocking {
+        if relation.blocking && !sabotage::lacks(Sabotage::Block) {
             return false;
+        }
+        if post.visibility == Visibility::Private && sabotage::lacks(Sabotage::FollowersOnly) {
+            return true;
         }
         match post.visibility {
             Visibility::Public | Visibility::Unlisted => true,
@@ -264,8 +273,9 @@ impl Turn<'_> {
             participants.dedup();
             self.converse(post.author, post.conversation, post.reference(), &participants, false);
         }
-        for mention in &post.mentions {
-            if mention.account == post.author || before.iter().any(|known| known.account == mention.account) {
+        for (place, mention) in post.mentions.iter().enumerate() {
+            let mut known = before.iter().chain(&post.mentions[..place]);
+            if mention.account == post.author || known.any(|known| known.account == mention.account) {
                 continue;
             }
             let named = Named {
@@ -291,17 +301,7 @@ impl Turn<'_> {
         self.keep_revision(&post);
         self.unindex(&post);
         let before = std::mem::take(&mut post.mentions);
-        if post.poll.as_ref().map(titles) != draft.poll.as_ref().map(titles) {
-            // Other answers: whoever voted may vote again.
-            self.forget_votes(id);
-            if let Some(poll) = &post.poll {
-                self.clear_due(poll.expires, Due::PollEnd, id.0, 0);
-            }
-            if let Some(poll) = &draft.poll {
-                self.set_due(poll.expires, Due::PollEnd, id.0, 0);
-            }
-            post.poll = draft.poll;
-        }
+        self.change_poll(&mut post, draft.poll);
         post.edited = Some(self.now());
         (post.text, post.spoiler, post.sensitive) = (draft.text, draft.spoiler, draft.sensitive);
         (post.language, post.mentions, post.tags, post.media) =
@@ -312,6 +312,33 @@ impl Turn<'_> {
         self.out.emit(Changed { post: post.reference(), own: true }.into());
         self.retract(&post, true);
         Reply::Posted(id)
+    }
+
+    /// Another question, or the same one with another end.
+    fn change_poll(&mut self, post: &mut Post, new: Option<Poll>) {
+        let old = post.poll.take();
+        let end = |poll: &Option<Poll>| poll.as_ref().map(|poll| poll.expires);
+        let (ended, ends) = (end(&old), end(&new));
+        let same = old.as_ref().map(titles) == new.as_ref().map(titles);
+        post.poll = match (old, new) {
+            (Some(old), Some(new)) if same => {
+                Some(Poll { expires: new.expires, hide_totals: new.hide_totals, ..old })
+            }
+            (_, new) => new,
+        };
+        if !same {
+            // Other answers: whoever voted may vote again.
+            self.forget_votes(post.id);
+        }
+        if same && ended == ends {
+            return;
+        }
+        if let Some(at) = ended {
+            self.clear_due(at, Due::PollEnd, post.id.0, 0);
+        }
+        if let Some(at) = ends {
+            self.set_due(at, Due::PollEnd, post.id.0, 0);
+        }
     }
 
     fn keep_revision(&mut self, post: &Post) {
@@ -340,7 +367,8 @@ impl Turn<'_> {
             let reply = post.reference();
             self.tell(parent.post.bucket(), ReplyTold { parent: parent.post, reply, on: false });
         }
-        for media in &post.media {
+        let before = self.rows.revisions(id);
+        for media in before.iter().flat_map(|before| &before.media).chain(&post.media) {
             self.forget_media(account, media.id);
         }
         self.take_away(&post);
@@ -359,6 +387,9 @@ impl Turn<'_> {
 
     /// Clears away what a deleted post leaves, so much at a time that nobody waits for it.
     pub(super) fn sweep(&mut self, post: PostId) {
+        if sabotage::lacks(Sabotage::Sweep) {
+            return;
+        }
         let mut left = SWEEP;
         for listing in [Listing::FavouritedBy, Listing::RebloggedBy, Listing::Replies] {
             for (_, subject) in self.rows.listing(listing, post.0, super::Window::newest(left)) {

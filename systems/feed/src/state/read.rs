@@ -141,7 +141,7 @@ impl Feed {
 
     /// What a post was before it was changed, the oldest first.
     pub fn revisions(&self, post: PostId) -> Vec<Revision> {
-        self.rows.all(&key(family::REVISION, [post.0])).into_iter().map(|(_, row)| row).collect()
+        self.rows.revisions(post)
     }
 
     /// An account's lists.

@@ -67,7 +67,9 @@ impl Turn<'_> {
 
     pub(super) fn reblog_told(&mut self, it: ReblogTold) -> Reply {
         let ReblogTold { post: id, by, on } = it;
-        let Some(post) = self.rows.post(id) else { return Reply::Done };
+        let Some(post) = self.rows.post(id).filter(|post| post.reblog_of.is_none()) else {
+            return Reply::Done;
+        };
         let changed = if on {
             self.rows.list_at(Listing::RebloggedBy, id.0, by.author.0, by.post.0)
         } else {
@@ -76,7 +78,7 @@ impl Turn<'_> {
         if changed {
             self.rows.change_post(id, |post| post.reblogs = super::follow::step(post.reblogs, on));
             if on {
-                self.notify(post.author, NotificationKind::Reblog, by.author, Some(post.reference()));
+                self.notify_author(&post, NotificationKind::Reblog, by.author);
             } else {
                 self.unnotify(post.author, NotificationKind::Reblog, by.author, Some(id));
             }

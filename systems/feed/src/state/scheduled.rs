@@ -43,7 +43,8 @@ impl Turn<'_> {
         if self.rows.all_scheduled(account).len() >= SCHEDULED {
             return refused(Refusal::TooMany);
         }
-        let media = draft.media.iter().map(|id| self.rows.media(account, *id).map(|row| row.media));
+        let free = |id| self.rows.media(account, id).filter(|row| row.post.is_none());
+        let media = draft.media.iter().map(|id| free(*id).map(|row| row.media));
         let Some(media) = media.collect() else { return refused(Refusal::NotFound) };
         let id = ItemId(self.next_id_of(account));
         self.rows.put(&scheduled_key(account, id), &Scheduled { id, at, draft, media });

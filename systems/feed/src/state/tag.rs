@@ -83,7 +83,11 @@ impl Rows {
 impl Turn<'_> {
     pub(super) fn index_tags(&mut self, post: &Post, entry: &Entry) {
         for (tag, name) in &post.tags {
-            self.rows.put(&text_key(family::TAGGED, None, tag, Some(post.id.0)), entry);
+            let tagged = text_key(family::TAGGED, None, tag, Some(post.id.0));
+            if self.rows.has(&tagged) {
+                continue;
+            }
+            self.rows.put(&tagged, entry);
             self.rows.mark(&text_key(family::OWN_TAG, Some(post.author.0), tag, Some(post.id.0)));
             let mut row = self.rows.tag(tag).unwrap_or(TagRow { name: name.clone(), uses: 0 });
             row.uses += 1;

@@ -3,7 +3,7 @@
 use decalog_feed::media::{Format, Kind, Refused};
 use serde_json::json;
 
-use crate::forge::{Place, ffprobe, gif, holds};
+use super::forge::{Place, ffprobe, gif, holds};
 
 /// A video with sound, of a size and seconds.
 fn source(size: &str, seconds: &str) -> String {

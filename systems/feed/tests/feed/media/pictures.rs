@@ -5,7 +5,7 @@ use std::fs;
 use decalog_feed::media::{Format, Kind};
 use serde_json::json;
 
-use crate::forge::{Place, exif, ffprobe, holds, pixels, with_exif};
+use super::forge::{Place, exif, ffprobe, holds, pixels, with_exif};
 
 /// A picture of four colours: red, green above blue, white.
 const FOUR: &str = "-f lavfi -i color=red:s=32x24[a];color=lime:s=32x24[b];color=blue:s=32x24[c];\

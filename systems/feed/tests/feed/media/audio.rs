@@ -2,7 +2,7 @@
 
 use decalog_feed::media::{Format, Kind};
 
-use crate::forge::{Place, ffprobe, holds};
+use super::forge::{Place, ffprobe, holds};
 
 /// A second of a tone.
 const TONE: &str = "-f lavfi -i sine=r=44100:d=1.5 -ac 2";

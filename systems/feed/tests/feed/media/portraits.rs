@@ -2,7 +2,7 @@
 
 use decalog_feed::media::{Format, Portrait, Refused, Shape};
 
-use crate::forge::{Place, ffprobe, holds, pixels};
+use super::forge::{Place, ffprobe, holds, pixels};
 
 /// Makes a portrait of an input.
 async fn portrait(place: &Place, name: &str, format: Format, shape: Shape) -> Result<Portrait, Refused> {

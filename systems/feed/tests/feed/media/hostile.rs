@@ -4,7 +4,7 @@ use std::fs;
 
 use decalog_feed::media::{Format, Kind, Limits, Refused};
 
-use crate::forge::{Place, gif};
+use super::forge::{Place, gif};
 
 /// A PNG of few bytes that claims a size.
 fn claiming(side: u32) -> Vec<u8> {

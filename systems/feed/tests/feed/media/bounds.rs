@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use decalog_feed::media::{Job, Limits, Refused, Time};
 
-use crate::forge::Place;
+use super::forge::Place;
 
 /// Processes whose command line names a folder.
 fn children(folder: &Path) -> usize {

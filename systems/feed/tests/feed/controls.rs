@@ -1,0 +1,55 @@
+//! Negative controls: with a guarantee taken out, the test that guards it must fail. `cargo test --features sabotage`.
+
+/// The product must not be able to lose a guarantee.
+#[cfg(not(feature = "sabotage"))]
+#[test]
+fn the_product_cannot_be_sabotaged() {
+    const { assert!(!decalog_feed::sabotage::COMPILED_IN) };
+}
+
+#[cfg(feature = "sabotage")]
+mod taken_out {
+    use std::panic::catch_unwind;
+
+    use decalog_feed::sabotage::{Sabotage, take_out};
+
+    use crate::{partitions, privacy};
+
+    fn fails_without(sabotage: Sabotage, test: fn()) {
+        test();
+        take_out(Some(sabotage));
+        let outcome = catch_unwind(test);
+        take_out(None);
+        assert!(outcome.is_err(), "nobody noticed that {sabotage:?} is taken out");
+    }
+
+    #[test]
+    fn block() {
+        fails_without(Sabotage::Block, privacy::who_sees_a_post_is_what_its_author_said);
+    }
+
+    #[test]
+    fn followers_only() {
+        fails_without(Sabotage::FollowersOnly, privacy::who_sees_a_post_is_what_its_author_said);
+    }
+
+    #[test]
+    fn audience() {
+        fails_without(Sabotage::Audience, partitions::at_rest_all_partitions_agree);
+    }
+
+    #[test]
+    fn retraction() {
+        fails_without(Sabotage::Retraction, partitions::at_rest_all_partitions_agree);
+    }
+
+    #[test]
+    fn ended_wish() {
+        fails_without(Sabotage::EndedWish, partitions::two_who_cannot_make_up_their_minds_agree_at_rest);
+    }
+
+    #[test]
+    fn sweep() {
+        fails_without(Sabotage::Sweep, privacy::nothing_is_left_of_deleted_posts);
+    }
+}

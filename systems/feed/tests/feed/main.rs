@@ -1,0 +1,13 @@
+//! The feed's state machine and its media workshop as black boxes. A line for each theme.
+
+mod books;
+mod controls;
+mod golden;
+mod histories;
+mod media;
+mod partitions;
+mod people;
+mod privacy;
+mod races;
+mod rows;
+mod world;
