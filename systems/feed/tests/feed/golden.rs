@@ -6,14 +6,13 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::path::Path;
 
-use decalog_feed::command::message::Decision;
 use decalog_feed::command::*;
 use decalog_feed::event::Event;
 use decalog_feed::value::*;
 use decalog_runtime::{StateMachine, Wire};
 use fastrand::Rng;
 
-use crate::people::{People, START};
+use crate::people::START;
 use crate::world::World;
 
 fn check_file(name: &str, now: &str) {

@@ -152,7 +152,6 @@ impl World {
         }
         let followers = subjects(&self.feeds[source], Listing::Followers, entry.author.0).into_iter();
         let mut partitions: Vec<usize> = followers.map(|it| self.index(AccountId(it).bucket())).collect();
-        partitions.dedup();
         partitions.sort_unstable();
         partitions.dedup();
         for partition in partitions {
