@@ -279,6 +279,8 @@ fn inbox_routes() -> Routes<Shared> {
         .route(Method::GET, "/api/v2/notifications/{key}/accounts", read, inbox::group_accounts)
         .route(Method::POST, "/api/v2/notifications/{key}/dismiss", write, inbox::dismiss_group)
         .route(Method::GET, "/api/v1/conversations", needs("read:statuses"), inbox::conversations)
+        // Some clients ask so.
+        .route(Method::GET, "/api/v1/conversations/", needs("read:statuses"), inbox::conversations)
         .route(Method::POST, "/api/v1/conversations/{id}/read", talk, inbox::read_conversation)
         .route(Method::DELETE, "/api/v1/conversations/{id}", talk, inbox::hide_conversation)
         .route(Method::GET, "/api/v1/markers", needs("read:statuses"), inbox::markers)

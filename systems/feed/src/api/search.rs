@@ -42,6 +42,10 @@ impl Looking {
         texts.extend(post.poll.iter().flat_map(|poll| &poll.options).map(|option| option.title.as_str()));
         texts.extend(post.media.iter().filter_map(|media| media.description.as_deref()));
         let (own, listed) = (author.id == self.me, self.library.contains(&post.id));
+        let public = post.visibility == Visibility::Public && author.indexable;
+        if !(own || listed || public) {
+            return false;
+        }
         self.query.matches(&Document {
             text: &texts.join("\n"),
             name: &author.name,
@@ -49,7 +53,7 @@ impl Looking {
             local: true,
             own,
             library: own || listed,
-            public: post.visibility == Visibility::Public && author.indexable,
+            public,
             properties: properties(post, author),
             language: post.language.as_deref(),
             day: post.created.div_euclid(DAY),

@@ -33,6 +33,7 @@ impl Scenario for Life {
         "oneself",
         "name-taken",
         "wrong-visibility",
+        "not-ready",
     ];
 
     fn machine(&self) -> Feed {
@@ -87,13 +88,14 @@ fn name(why: Refusal) -> &'static str {
         Refusal::Oneself => "oneself",
         Refusal::NameTaken => "name-taken",
         Refusal::WrongVisibility => "wrong-visibility",
+        Refusal::NotReady => "not-ready",
         _ => "another",
     }
 }
 
 #[test]
 fn replay_and_snapshots_come_to_the_same_and_everything_is_reached() {
-    assert_eq!(Life::COMMANDS.last(), Some(&"change-media"), "messages come last");
+    assert_eq!(Life::COMMANDS.last(), Some(&"remove-media"), "messages come last");
     let report = prove(&mut Life(People::new()), Plan { seed: 1, histories: 16, length: 500 });
     assert!(report.events > 2_000, "{report:#?}");
 }

@@ -289,14 +289,17 @@ impl Dice<'_> {
 
     fn media(&mut self, account: AccountId) -> Command {
         let description = Some(self.words("picture of"));
-        if self.often(0.7) {
+        if self.often(0.4) {
             return attachment(account, description);
         }
         let rows = self.kept(account, false);
         let Some(row) = (!rows.is_empty()).then(|| self.one_of(&rows)) else {
             return attachment(account, description);
         };
-        ChangeMedia { account, media: Media { description, ..row.media } }.into()
+        if self.often(0.1) {
+            return RemoveMedia { account, media: row.media.id }.into();
+        }
+        made(account, Media { description, ..row.media })
     }
 
     /// What is done with somebody's post, partly where that lies.
@@ -457,9 +460,14 @@ impl Dice<'_> {
 
 /// An attachment that is taken up.
 pub(crate) fn attachment(account: AccountId, description: Option<String>) -> Command {
+    AddMedia { account, kind: MediaKind::Image, description }.into()
+}
+
+/// An attachment whose files are made.
+pub(crate) fn made(account: AccountId, media: Media) -> Command {
     let original = File { blob: "00".repeat(32), mime: "image/png".to_owned(), extension: "png".to_owned() };
-    let (kind, meta) = (MediaKind::Image, "{}".to_owned());
-    AddMedia { account, kind, original, small: None, meta, description, blurhash: None }.into()
+    let media = Media { original: Some(original), meta: "{}".to_owned(), ..media };
+    ChangeMedia { account, media }.into()
 }
 
 /// The same question, before anybody has voted.

@@ -9,7 +9,7 @@ use fastrand::Rng;
 
 use crate::books::subjects;
 use crate::partitions::lock;
-use crate::people::{Sight, attachment};
+use crate::people::{Sight, attachment, made};
 use crate::privacy::{draft, follow};
 use crate::world::World;
 
@@ -334,6 +334,10 @@ fn an_attachment_belongs_to_one_post() {
     let ada = pair.ada;
     let media = pair.made(ada, attachment(ada, Some("a cat".to_owned())));
     let with = Draft { media: vec![media], ..open_draft() };
+    let early = Publish { account: ada, draft: with.clone(), scheduled: None };
+    assert_eq!(pair.ask(ada, early), Reply::Refused(Refusal::NotReady), "its files are being made");
+    let row = pair.home(ada).media(ada, media).expect("an attachment");
+    pair.made(ada, made(ada, row.media));
     let post = pair.post(ada, with.clone()).post;
     let publish = |scheduled| Publish { account: ada, draft: with.clone(), scheduled };
     let later = pair.world.now + SECOND;
