@@ -14,7 +14,7 @@ from mastodon import (
     StreamListener,
 )
 
-from clients.mastodon_client import People, eventually, feed_server
+from clients.people import People, eventually, feed_server
 from decalog_server import PASSWORD
 
 
@@ -58,7 +58,7 @@ def test_who_signed_up_signs_in_again_and_is_who_they_are(people, alice):
     assert by_mail.me().acct == alice.name
     with pytest.raises(MastodonAPIError):
         by_mail.status_post("more than was asked for")
-    by_password.revoke_access_token()
+    by_password.revoke_access_token(allow_http=True)
     assert alice.me().id == alice.me_id, "another session is not ended"
     assert alice.app_verify_credentials().name == "Acceptance"
 
@@ -406,6 +406,11 @@ def test_refusals_are_in_mastodons_form(people, alice):
     reader.log_in(alice.name, PASSWORD, scopes=["read"], allow_http=True)
     with pytest.raises(MastodonAPIError):
         reader.status_post("a token that may only read")
+    writer = people.nobody()
+    writer.log_in(alice.name, PASSWORD, scopes=["write:media"], allow_http=True)
+    secret = alice.status_post("not for a token that may only write", visibility="private")
+    with pytest.raises(MastodonNotFoundError):
+        writer.status(secret.id)
     flood = alice.status_post("😀" * 499 + " ")
     assert flood.id and alice.status_post("#" * 400 + "@" * 90).id
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::request::Parts;
 use decalog_blob::Blobs;
-use decalog_gateway::access::Principal;
+use decalog_gateway::access::{Principal, Scope};
 use decalog_identity::api::service::Identity;
 use decalog_log::Log;
 use decalog_runtime::bucket::{bucket_of, partition_of};
@@ -32,6 +32,8 @@ use crate::value::AccountId;
 /// What handlers share.
 pub type Shared = Arc<Service>;
 
+/// What a token needs to be somebody where nobody need be.
+const READ: Scope = Scope("read:statuses");
 /// How long an answer waits for another partition to hear of what was done.
 const SETTLE: Duration = Duration::from_millis(500);
 const SETTLE_STEP: Duration = Duration::from_millis(1);
@@ -351,6 +353,8 @@ impl OptionalFromRequestParts<Shared> for Me {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, service: &Shared) -> Result<Option<Me>, Error> {
-        me(parts, service).await
+        // What everybody may ask is asked as nobody by a token that may not read.
+        let me = me(parts, service).await?;
+        Ok(me.filter(|me| me.principal.scopes.holds(READ)))
     }
 }
