@@ -4,6 +4,7 @@ CARGO   ?= cargo
 VENV    := .venv
 PYTHON  := $(VENV)/bin/python
 TOOT    := $(VENV)/toot-0.52.1
+TOOT_SHA256 := b737173be5587522077c18c4024eb1741a4a30e59d3165e72fd6ce4519d2fecb
 DATA    ?= data/demo
 # QuickFIX's acceptance definitions, where somebody has them (see acceptance/README.md).
 ifneq ($(wildcard ../shared/suites/fix44),)
@@ -38,6 +39,7 @@ $(VENV)/.installed: acceptance/requirements.txt
 # toot's own tests come with its source only.
 $(TOOT): $(VENV)/.installed
 	$(PYTHON) -m pip download --quiet --disable-pip-version-check --no-deps --no-binary toot --dest $(VENV) toot==$(TOOT:$(VENV)/toot-%=%)
+	echo "$(TOOT_SHA256)  $(TOOT).tar.gz" | sha256sum --check --quiet
 	tar -xzf $(TOOT).tar.gz -C $(VENV) && touch $@
 
 test: setup test-rust test-sabotage test-acceptance ## Runs every test of the project

@@ -1,6 +1,8 @@
 """What is wrong is refused clearly, whatever it is: a status that says so and `{"error": …}`; the server never breaks."""
 
 import json
+import select
+import socket
 
 import pytest
 from mastodon import Mastodon
@@ -255,6 +257,23 @@ def test_bodies_of_other_kinds(somebody, kind, body):
 def test_a_body_without_end_is_refused(somebody):
     answer = call(somebody, "POST", "/api/v1/statuses", content=b"status=" + b"x" * 3_000_000, headers={"content-type": "application/x-www-form-urlencoded"})
     assert answer.status_code == 413, answer.text
+
+
+def test_an_early_answer_says_what_becomes_of_the_connection(feed, somebody):
+    """An answer that does not wait for the body either ends the connection and says so, or the next request is served."""
+    head = f"Host: 127.0.0.1\r\nAuthorization: Bearer {somebody.access_token}\r\n"
+    with socket.create_connection(("127.0.0.1", feed.ports.http), timeout=10) as wire:
+        wire.sendall(f"POST /api/v1/accounts/banana/block HTTP/1.1\r\n{head}Content-Length: 8\r\n\r\n".encode())
+        # A body that comes a little after its head, as most clients send it.
+        early, _, _ = select.select([wire], [], [], 1)
+        first = wire.recv(65_536) if early else b""
+        if b"connection: close" in first.lower():
+            return
+        wire.sendall(b"status=x" + f"GET /api/v1/instance/rules HTTP/1.1\r\n{head}Connection: close\r\n\r\n".encode())
+        rest = b""
+        while chunk := wire.recv(65_536):
+            rest += chunk
+    assert b"HTTP/1.1 404" in first + rest and b"HTTP/1.1 200" in rest, first + rest
 
 
 def test_methods_that_are_not_there(somebody):

@@ -67,14 +67,20 @@ def test_a_post_is_changed_and_what_it_was_is_kept(alice, bob, nobody):
     assert [row.spoiler_text for row in history] == ["", "why"] and history[1].account.id == alice.me_id
     source = alice.status_source(post.id)
     assert (source.text, source.spoiler_text) == ("second #tag", "why")
-    told = eventually("told of the change", lambda: bob.notifications(types=["update"]))
-    assert told[0].status.id == post.id, "who shared it is told"
     for act in [lambda: bob.status_update(post.id, "mine"), lambda: bob.status_source(post.id)]:
         with refused(403, 404):
             act()
     with refused(422):
         alice.status_update(post.id, "")
     assert "second" in nobody.status(post.id).content
+
+
+def test_who_shared_a_post_is_told_of_its_change(alice, bob):
+    post = alice.status_post("first")
+    bob.status_reblog(post.id)
+    alice.status_update(post.id, "second")
+    told = eventually("told of the change", lambda: bob.notifications(types=["update"]))
+    assert told[0].status.id == post.id
 
 
 def test_a_post_is_taken_back(alice, bob, nobody):

@@ -145,9 +145,14 @@ def test_tag_timelines(alice, nobody):
     assert tagged(nobody, a, **{"all[]": b}) == [both]
     assert tagged(nobody, a, **{"none[]": b}) == [int(answer.id), one]
     assert tagged(nobody, a, **{"any[]": b, "none[]": a}) == [other]
-    assert tagged(nobody, a, remote=True) == [] and tagged(nobody, a, only_media=True) == []
+    assert tagged(nobody, a, only_media=True) == []
     assert tagged(nobody, a, local=True) == rest and tagged(nobody, a, limit=1) == rest[:1]
     assert tagged(nobody, "nothing-of-the-kind") == []
+
+
+def test_nothing_of_a_tag_comes_from_elsewhere(alice, nobody):
+    alice.status_post(f"#t{alice.name}")
+    assert tagged(nobody, "t" + alice.name, remote=True) == []
 
 
 @pytest.mark.parametrize("policy, shown", [("none", ""), ("list", "m"), ("followed", "mf")])

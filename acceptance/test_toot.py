@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,9 @@ BASE = "http://localhost:3000"
 def server(tmp_path: Path):
     """The server that acceptance/feed.toml describes, on its fixed ports."""
     ports = Ports(http=3000, operators=3001)
+    for port in [ports.http, ports.operators]:
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", port)) != 0, f"somebody else listens on port {port}"
     server = Server(tmp_path, REPOSITORY / "acceptance/feed.toml", ports).start()
     yield server
     server.finish()

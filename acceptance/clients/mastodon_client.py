@@ -13,8 +13,8 @@ from clients.browser import Browser
 from clients.people import SCOPES, People, eventually, feed_server
 from decalog_server import PASSWORD, SECRETS
 
-# One for all requests by hand: making one takes longer than most requests.
-HTTP = httpx.Client(timeout=20)
+# One for all requests by hand: making one takes longer than most requests. Each has a connection of its own.
+HTTP = httpx.Client(timeout=20, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 def judge(answer: requests.Response | httpx.Response) -> None:
