@@ -10,7 +10,7 @@ mod provider;
 
 use std::collections::BTreeSet;
 
-use decalog_runtime::{DecodeError, Wire, pack, unpack};
+use decalog_runtime::{DecodeError, Wire, kinds, pack, payloads, unpack};
 use serde::{Deserialize, Serialize};
 
 pub use app::{GrantApp, RegisterApp, SignUp};
@@ -19,7 +19,6 @@ pub use passkey::{AddPasskey, LogOnWithPasskey, RemovePasskey, RenamePasskey, Us
 pub use provider::{LinkProvider, LogOnWithProvider, OpenWithProvider, SecondFactor, UnlinkProvider};
 
 use crate::value::{Bytes, Client, Device, Hash, Scopes};
-use crate::wire::{kinds, payloads};
 
 kinds! {
     /// What can be asked. The numbers are released and never used again.
@@ -103,20 +102,6 @@ kinds! {
         61 "grant-app" GrantApp,
         /// Open an account for somebody who signs up through an app.
         62 "sign-up" SignUp,
-    }
-}
-
-impl Wire for Command {
-    fn kind(&self, _rules: u32) -> (u16, u16) {
-        (self.number(), 1)
-    }
-
-    fn encode(&self, _rules: u32, out: &mut Vec<u8>) {
-        self.encode_body(out);
-    }
-
-    fn decode(kind: u16, version: u16, body: &[u8]) -> Result<Self, DecodeError> {
-        Command::decode_body(kind, version, body)
     }
 }
 

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use decalog_runtime::{DecodeError, Wire};
+use decalog_runtime::{DecodeError, Wire, kinds, payloads};
 use serde::Serialize;
 
 use crate::value::{Bytes, Device, Hash, PasskeyUse, Scopes};
-use crate::wire::{kinds, payloads};
 
 /// Something that happened. Its body begins with `by` and `account` (u64, little-endian), then comes the detail.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,14 +19,14 @@ pub struct Event {
 }
 
 impl Wire for Event {
-    fn kind(&self, _rules: u32) -> (u16, u16) {
-        (self.what.number(), 1)
+    fn kind(&self, rules: u32) -> (u16, u16) {
+        self.what.kind(rules)
     }
 
-    fn encode(&self, _rules: u32, out: &mut Vec<u8>) {
+    fn encode(&self, rules: u32, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.by.to_le_bytes());
         out.extend_from_slice(&self.account.to_le_bytes());
-        self.what.encode_body(out);
+        self.what.encode(rules, out);
     }
 
     fn decode(kind: u16, version: u16, body: &[u8]) -> Result<Self, DecodeError> {
@@ -37,7 +36,7 @@ impl Wire for Event {
         });
         let (by, account, rest) =
             parts.ok_or_else(|| DecodeError::new(kind, version, "shorter than 16 bytes"))?;
-        Ok(Event { by, account, what: What::decode_body(kind, version, rest)? })
+        Ok(Event { by, account, what: What::decode(kind, version, rest)? })
     }
 }
 

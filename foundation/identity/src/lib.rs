@@ -27,5 +27,4 @@ pub mod projection;
 pub mod sabotage;
 pub mod state;
 pub mod value;
-mod wire;
 pub mod workers;

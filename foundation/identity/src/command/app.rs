@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::value::{Client, Device, Hash, Scopes};
-use crate::wire::payloads;
+use decalog_runtime::payloads;
 
 payloads! {
     /// Register an app. One through which nobody signs in within a day is removed again.

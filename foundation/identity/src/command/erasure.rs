@@ -1,6 +1,6 @@
 //! Erasing accounts.
 
-use crate::wire::payloads;
+use decalog_runtime::payloads;
 
 payloads! {
     /// Forget an account and everything that is of it. Its id stays with other systems, and says nothing.

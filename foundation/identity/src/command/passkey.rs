@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::value::{Bytes, Device, Hash};
-use crate::wire::payloads;
+use decalog_runtime::payloads;
 
 payloads! {
     /// Give an account a passkey, which counts as a second factor from then on.

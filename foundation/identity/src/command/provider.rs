@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Factor;
 use crate::value::{Device, Hash};
-use crate::wire::payloads;
+use decalog_runtime::payloads;
 
 payloads! {
     /// Let whoever this is at a provider sign in to an account. Its owner asks, and has just shown who they are.

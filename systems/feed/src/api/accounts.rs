@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::entity::account::relationship_json;
 use super::entity::status::Place;
 use super::error::Error;
-use super::page::{Answer, Page, ends};
+use super::page::{Answer, Links, Page, Part};
 use super::params::Params;
 use super::service::{Me, Service, Shared};
 use crate::command::UpdateProfile;
@@ -72,8 +72,7 @@ impl Service {
             base: &self.settings.base,
             uri,
             items,
-            ends: ends(found.iter().map(|(place, _)| *place)),
-            full: found.len() == window.most,
+            links: Links::of(found.iter().map(|(place, _)| *place), window),
         }
         .into_response())
     }
@@ -217,6 +216,10 @@ pub(super) async fn familiar_followers(
     let mine: Vec<u64> = mine.await?.into_iter().map(|(_, subject)| subject).collect();
     let mut answer = Vec::new();
     for id in params.accounts("id").into_iter().take(20) {
+        if !may_see_graph(&service, id, Some(&me)).await? {
+            answer.push(json!({ "id": id.to_string(), "accounts": [] }));
+            continue;
+        }
         let follows = mine.clone();
         let familiar = service.read(id.bucket(), move |feed| {
             let all = follows.into_iter().map(AccountId);
@@ -299,33 +302,28 @@ impl Kind {
     }
 }
 
+/// How often is looked on in one read, when much of what is found is not wanted.
+const ROUNDS: usize = 8;
+
 /// The posts of an account within a window that a viewer may see, so many at most.
-fn visible(
-    feed: &Feed,
-    account: AccountId,
-    viewer: Option<AccountId>,
-    window: Window,
-    kind: &Kind,
-) -> Vec<PostId> {
+fn visible(feed: &Feed, account: AccountId, viewer: Option<AccountId>, window: Window, kind: &Kind) -> Part {
     let mut left = window;
-    let mut found = Vec::new();
-    while found.len() < window.most {
-        let entries = feed.written(account, Window { most: window.most * 2, ..left });
-        let Some(last) = entries.last().map(|entry| entry.post.0) else { break };
-        if left.rising {
-            left.above = Some(last);
-        } else {
-            left.below = Some(last);
+    let mut part = Part::default();
+    for _ in 0..ROUNDS {
+        let entries = feed.written(account, left);
+        part.end = entries.last().map(|entry| entry.post.0).filter(|_| entries.len() == left.most);
+        let wanted = entries.iter().filter(|entry| kind.keeps(entry));
+        part.posts.extend(wanted.map(|entry| entry.post).filter(|post| feed.show(*post, viewer).is_some()));
+        if part.posts.len() > window.most {
+            part.posts.truncate(window.most);
+            part.end = part.posts.last().map(|post| post.0);
         }
-        for entry in entries.iter().filter(|entry| kind.keeps(entry)) {
-            let open = entry.visibility.is_open() && viewer.is_none();
-            if open || feed.show(entry.post, viewer).is_some() {
-                found.push(entry.post);
-            }
+        match part.end {
+            Some(end) if part.posts.len() < window.most => left = left.after(end),
+            _ => break,
         }
     }
-    found.truncate(window.most);
-    found
+    part
 }
 
 pub(super) async fn statuses(
@@ -350,36 +348,29 @@ pub(super) async fn statuses(
     let found = service.read(id.bucket(), move |feed| {
         if pinned {
             let pins = feed.listing(Listing::Pins, id.0, Window::newest(window.most));
-            pins.into_iter().map(|(_, post)| PostId(post)).collect()
+            Part { posts: pins.into_iter().map(|(_, post)| PostId(post)).collect(), end: None }
         } else if let Some(tag) = tag {
-            feed.own_tagged(id, &tag, window)
+            Part::of(feed.own_tagged(id, &tag, window), window)
         } else {
             visible(feed, id, viewer, window, &kind)
         }
     });
-    let found = page.shown(found.await?);
-    service.page_of_posts(viewer, &found, window, &uri, Place::Account).await
+    service.page_of_posts(viewer, found.await?, window, &uri, Place::Account).await
 }
 
 impl Service {
-    /// A page of posts by their own ids.
+    /// A page of posts by their own ids, with the pages beside it.
     pub(crate) async fn page_of_posts(
         &self,
         viewer: Option<AccountId>,
-        ids: &[PostId],
+        part: Part,
         window: Window,
         uri: &Uri,
         place: Place,
     ) -> Result<Response, Error> {
-        let items = self.statuses(viewer, ids, place).await?;
-        Ok(Answer {
-            base: &self.settings.base,
-            uri,
-            items,
-            ends: ends(ids.iter().map(|id| id.0)),
-            full: ids.len() >= window.most,
-        }
-        .into_response())
+        let (ids, links) = part.shown(window);
+        let items = self.statuses(viewer, &ids, place).await?;
+        Ok(Answer { base: &self.settings.base, uri, items, links }.into_response())
     }
 }
 
@@ -389,7 +380,8 @@ pub(super) async fn search(
     params: Params,
 ) -> Result<Json<Value>, Error> {
     let limit = params.number("limit").and_then(|limit| usize::try_from(limit).ok()).unwrap_or(40).min(80);
-    let mut found = service.find_accounts(&params.words("q").unwrap_or_default(), limit).await?;
+    let offset = super::search::offset(&params);
+    let mut found = service.find_accounts(&params.words("q").unwrap_or_default(), offset, limit).await?;
     if params.is("following") {
         let ids: Vec<AccountId> = found.iter().map(|account| account.id).collect();
         let followed = service.read(me.id.bucket(), move |feed| {
@@ -403,7 +395,12 @@ pub(super) async fn search(
 
 impl Service {
     /// Accounts whose names begin with a text, an exact name first.
-    pub(crate) async fn find_accounts(&self, query: &str, limit: usize) -> Result<Vec<Account>, Error> {
+    pub(crate) async fn find_accounts(
+        &self,
+        query: &str,
+        offset: usize,
+        limit: usize,
+    ) -> Result<Vec<Account>, Error> {
         let query = query.trim();
         let exact = match self.named(query).await {
             Err(error) if !error.is_not_found() => return Err(error),
@@ -412,7 +409,7 @@ impl Service {
         let plain = query.trim_start_matches('@').to_lowercase();
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
         if plain.is_empty() || !plain.bytes().all(fits) {
-            return Ok(exact.into_iter().collect());
+            return Ok(exact.into_iter().skip(offset).collect());
         }
         let mut found: Vec<Account> = self
             .read_all(move |feed| feed.accounts_from(&plain, limit))
@@ -425,8 +422,7 @@ impl Service {
             found.retain(|account| account.id != exact.id);
             found.insert(0, exact);
         }
-        found.truncate(limit);
-        Ok(found)
+        Ok(found.into_iter().skip(offset).take(limit).collect())
     }
 }
 

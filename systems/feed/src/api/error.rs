@@ -69,7 +69,6 @@ impl From<Refusal> for Error {
         let status = match refusal {
             Refusal::NotFound => StatusCode::NOT_FOUND,
             Refusal::NotAllowed | Refusal::Oneself => StatusCode::FORBIDDEN,
-            Refusal::Conflict => StatusCode::CONFLICT,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };
         Error::new(status, refusal.to_string())

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::entity::moment;
 use super::entity::small::{filter_json, filter_post_json, keyword_json};
 use super::error::Error;
+use super::lists::item_id;
 use super::params::Params;
 use super::service::{Me, Service, Shared};
 use crate::command::{RemoveFilter, Reply, SetFilter};
@@ -17,10 +18,6 @@ const CONTEXTS: [&str; 5] = ["home", "notifications", "public", "thread", "accou
 const ACTIONS: [&str; 3] = ["warn", "hide", "blur"];
 
 type Keyword = (Option<ItemId>, String, bool);
-
-fn item_id(text: &str) -> Result<ItemId, Error> {
-    ItemId::parse(text).ok_or_else(Error::not_found)
-}
 
 async fn all(service: &Service, me: AccountId) -> Result<Vec<Filter>, Error> {
     service.read(me.bucket(), move |feed| feed.filters(me)).await
@@ -251,6 +248,8 @@ pub(super) async fn add_post(
 ) -> Result<Json<Value>, Error> {
     let mut filter = unchanged(me.id, find(&service, me.id, item_id(&id)?).await?);
     let post: PostId = params.post("status_id").ok_or_else(Error::not_found)?;
+    // Only what one may see.
+    service.seen(Some(me.id), &post.to_string()).await?;
     filter.posts.push((None, post));
     let made = set(&service, me.id, filter).await?;
     Ok(Json(made.posts.last().map(filter_post_json).ok_or_else(Error::not_found)?))

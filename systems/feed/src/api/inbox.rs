@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::entity::moment;
 use super::entity::status::Place;
 use super::error::Error;
-use super::page::{Answer, Page, ends};
+use super::page::{Answer, Links, Page};
 use super::params::Params;
 use super::service::{Me, Service, Shared};
 use crate::command::{ClearNotifications, HideConversation, ReadConversation, SetMarkers};
@@ -112,8 +112,7 @@ pub(super) async fn notifications(
         base: &service.settings.base,
         uri: &uri,
         items,
-        ends: ends(told.iter().map(|(id, _)| *id)),
-        full: told.len() == page.window.most,
+        links: Links::of(told.iter().map(|(id, _)| *id), page.window),
     }
     .into_response())
 }
@@ -203,11 +202,11 @@ pub(super) async fn notifications_v2(
 ) -> Result<Response, Error> {
     let page = Page::read(&params, 40, 80);
     let told = page.shown(service.told(me.id, Wanted::read(&params), page.window).await?);
-    let (ends, full) = (ends(told.iter().map(|(id, _)| *id)), told.len() == page.window.most);
+    let links = Links::of(told.iter().map(|(id, _)| *id), page.window);
     let groups = groups(told, &params.list("grouped_types").unwrap_or_default());
     let answer = service.grouped(me.id, &groups).await?;
     // The header is that of a page; the body is one object.
-    let page = Answer { base: &service.settings.base, uri: &uri, items: Vec::new(), ends, full };
+    let page = Answer { base: &service.settings.base, uri: &uri, items: Vec::new(), links };
     let mut response = Json(answer).into_response();
     if let Some(link) = page.into_response().headers().get(axum::http::header::LINK) {
         response.headers_mut().insert(axum::http::header::LINK, link.clone());
@@ -358,13 +357,10 @@ pub(super) async fn conversations(
 ) -> Result<Response, Error> {
     let page = Page::read(&params, 20, 40);
     let window = page.window;
-    let within = move |place: u64| {
-        window.below.is_none_or(|below| place < below) && window.above.is_none_or(|above| place > above)
-    };
     let account = me.id;
     let rows = service.read(account.bucket(), move |feed| {
         let all = feed.conversations(account).into_iter();
-        let part = all.filter(|(_, row)| within(row.last.post.0));
+        let part = all.filter(|(_, row)| window.holds(row.last.post.0));
         window.merge(part, |(_, row)| row.last.post.0)
     });
     let rows = page.shown(rows.await?);
@@ -372,8 +368,7 @@ pub(super) async fn conversations(
         base: &service.settings.base,
         uri: &uri,
         items: service.conversations_json(account, &rows).await?,
-        ends: ends(rows.iter().map(|(_, row)| row.last.post.0)),
-        full: rows.len() == window.most,
+        links: Links::of(rows.iter().map(|(_, row)| row.last.post.0), window),
     }
     .into_response())
 }

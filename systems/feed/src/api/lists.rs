@@ -17,7 +17,7 @@ use crate::value::{AccountId, ItemId};
 
 const POLICIES: [&str; 3] = ["list", "followed", "none"];
 
-fn item_id(text: &str) -> Result<ItemId, Error> {
+pub(super) fn item_id(text: &str) -> Result<ItemId, Error> {
     ItemId::parse(text).ok_or_else(Error::not_found)
 }
 

@@ -18,7 +18,7 @@ use tokio::io::AsyncReadExt as _;
 use super::error::Error;
 use super::params::{Params, Upload};
 use super::service::{Me, Service, Shared};
-use crate::command::{AddMedia, ChangeMedia, RemoveMedia, Reply};
+use crate::command::{AddMedia, ChangeMedia, FinishMedia, RemoveMedia, Reply};
 use crate::media::{Format, Job, Kind, Made, Refused, Shape, recognise};
 use crate::value::{AccountId, File, ItemId, Media, MediaKind};
 
@@ -116,47 +116,50 @@ impl Service {
 
     /// Makes files of an upload and finishes its attachment; one of which nothing can be made is taken away.
     async fn finish(self: Arc<Self>, work: Work) -> Result<(), Error> {
-        let outcome = self.make(&work).await;
-        let (me, media) = (work.me, work.media.id);
-        match outcome {
-            Ok(media) => {
-                self.ask(me, me.bucket(), ChangeMedia { account: me, media }).await?;
-                Ok(())
-            }
+        match self.make(&work).await {
+            Ok(finish) => self.ask(work.me, work.me.bucket(), finish).await?,
             Err(why) => {
-                self.ask(me, me.bucket(), RemoveMedia { account: me, media }).await?;
-                Err(why)
+                let remove = RemoveMedia { account: work.me, media: work.media };
+                self.ask(work.me, work.me.bucket(), remove).await?;
+                return Err(why);
             }
-        }
+        };
+        Ok(())
     }
 
-    async fn make(&self, work: &Work) -> Result<Media, Error> {
+    async fn make(&self, work: &Work) -> Result<FinishMedia, Error> {
+        let Files { kind, original, small, meta, blurhash } =
+            self.made(&work.file, work.format, work.focus, work.thumbnail.as_ref()).await?;
+        Ok(FinishMedia { account: work.me, media: work.media, kind, original, small, meta, blurhash })
+    }
+
+    /// Makes files of an upload and keeps them.
+    async fn made(
+        &self,
+        file: &Upload,
+        format: Format,
+        focus: Option<(f32, f32)>,
+        thumbnail: Option<&Upload>,
+    ) -> Result<Files, Error> {
         let folder = self.folder()?;
-        let job = Job {
-            input: work.file.path(),
-            format: work.format,
-            focus: work.focus,
-            thumbnail: work.thumbnail.as_ref().map(Upload::path),
-            out: folder.path().to_owned(),
-        };
+        let thumbnail = thumbnail.map(Upload::path);
+        let job = Job { input: file.path(), format, focus, thumbnail, out: folder.path().to_owned() };
         let made = self.workshop.process(job).await.map_err(|why| refused(&why))?;
-        let kind = match made.kind {
-            Kind::Image => MediaKind::Image,
-            Kind::Gifv => MediaKind::Gifv,
-            Kind::Video => MediaKind::Video,
-            Kind::Audio => MediaKind::Audio,
-        };
         let small = match &made.small {
             Some(small) => Some(self.keep(small).await?),
             None => None,
         };
-        Ok(Media {
-            kind,
-            original: Some(self.keep(&made.original).await?),
+        Ok(Files {
+            kind: match made.kind {
+                Kind::Image => MediaKind::Image,
+                Kind::Gifv => MediaKind::Gifv,
+                Kind::Video => MediaKind::Video,
+                Kind::Audio => MediaKind::Audio,
+            },
+            original: self.keep(&made.original).await?,
             small,
             meta: serde_json::to_string(&made.meta).unwrap_or_default(),
             blurhash: made.blurhash,
-            ..work.media.clone()
         })
     }
 
@@ -167,10 +170,19 @@ impl Service {
     }
 }
 
+/// What was made of an upload, in the store.
+struct Files {
+    kind: MediaKind,
+    original: File,
+    small: Option<File>,
+    meta: String,
+    blurhash: Option<String>,
+}
+
 /// An upload on its way to be an attachment.
 struct Work {
     me: AccountId,
-    media: Media,
+    media: ItemId,
     file: Upload,
     thumbnail: Option<Upload>,
     format: Format,
@@ -187,12 +199,11 @@ pub(super) async fn upload(
     let format = recognised(&file.path()).await?;
     let (description, focus) = (description(&params)?, focus(&params));
     // What it is in the end, the workshop says.
-    let add = AddMedia { account: me.id, kind: MediaKind::Image, description: description.clone() };
+    let add = AddMedia { account: me.id, kind: MediaKind::Image, description };
     let Reply::Made(id) = service.ask(me.id, me.id.bucket(), add).await? else {
         return Err(Error::not_found());
     };
-    let media = service.own_media(me.id, &id.to_string()).await?;
-    let work = Work { me: me.id, media, file, thumbnail, format, focus };
+    let work = Work { me: me.id, media: id, file, thumbnail, format, focus };
     let mut working = tokio::spawn(Arc::clone(&service).finish(work));
     match tokio::time::timeout(PATIENCE, &mut working).await {
         Ok(Ok(outcome)) => outcome?,
@@ -221,20 +232,28 @@ pub(super) async fn update(
     me: Me,
     mut params: Params,
 ) -> Result<Json<Value>, Error> {
-    let mut media = service.own_media(me.id, &id).await?;
-    if params.has("description") {
-        media.description = description(&params)?;
+    let media = service.own_media(me.id, &id).await?;
+    let (focus, picture) = (focus(&params), params.upload("thumbnail"));
+    if media.original.is_none() && (focus.is_some() || picture.is_some()) {
+        return Err(Error::invalid("The file is still being processed. Try again in a moment!"));
     }
-    if let Some((x, y)) = focus(&params) {
+    let meta = focus.map(|(x, y)| {
         let mut meta: Value = serde_json::from_str(&media.meta).unwrap_or_else(|_| json!({}));
         meta["focus"] = json!({ "x": x, "y": y });
-        media.meta = meta.to_string();
-    }
-    if let Some(picture) = params.upload("thumbnail") {
-        media.small = service.portrait(&picture, Shape::Avatar).await?.pop();
-    }
-    service.ask(me.id, me.id.bucket(), ChangeMedia { account: me.id, media: media.clone() }).await?;
-    Ok(Json(service.media_json(&media)))
+        meta.to_string()
+    });
+    let small = match picture {
+        Some(picture) => {
+            let made = service.made(&picture, recognised(&picture.path()).await?, None, None).await?;
+            Some(made.small.unwrap_or(made.original))
+        }
+        None => None,
+    };
+    let described = params.has("description");
+    let description = described.then(|| description(&params)).transpose()?.map(Option::unwrap_or_default);
+    let change = ChangeMedia { account: me.id, media: media.id, description, meta, small };
+    service.ask(me.id, me.id.bucket(), change).await?;
+    Ok(Json(service.media_json(&service.own_media(me.id, &id).await?)))
 }
 
 pub(super) async fn delete(

@@ -16,6 +16,7 @@ mod polls;
 mod scheduled;
 mod search;
 pub mod service;
+mod source;
 mod statuses;
 mod streaming;
 mod tags;
@@ -93,6 +94,7 @@ fn server_routes() -> Routes<Shared> {
         .route(Method::GET, "/api/v2/suggestions", needs("read"), instance::none)
         .route(Method::GET, "/api/v1/preferences", needs("read:accounts"), instance::preferences)
         .route(Method::GET, "/api/v1/domain_blocks", needs("read:blocks"), instance::none)
+        .route(Method::GET, "/health", PUBLIC, streaming::health)
         .route(Method::GET, "/.well-known/nodeinfo", PUBLIC, instance::nodeinfo_links)
         .route(Method::GET, "/nodeinfo/2.0", PUBLIC, instance::nodeinfo)
         .route(Method::GET, "/.well-known/webfinger", PUBLIC, instance::webfinger)

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::params::Params;
 use crate::state::Window;
+use crate::value::PostId;
 
 /// The page that is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +41,56 @@ impl Page {
     }
 }
 
-/// A page as it is answered. `places` are those of what was found, the newest first, before anything was hidden.
+/// Where the pages before and after one begin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Links {
+    /// What is older lies below (`max_id`).
+    pub(crate) next: Option<u64>,
+    /// What is newer lies above (`min_id`).
+    pub(crate) back: Option<u64>,
+}
+
+impl Links {
+    /// Those of a page whose places are these, in the order in which they are shown: there is more when it is full.
+    pub(crate) fn of(places: impl IntoIterator<Item = u64>, window: Window) -> Links {
+        let places: Vec<u64> = places.into_iter().collect();
+        let full = places.len() >= window.most;
+        Links { next: places.last().copied().filter(|_| full), back: places.first().copied() }
+    }
+}
+
+/// Posts of a listing that were looked for: in the window's order, and how far was looked when there may be more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// The posts.
+    pub(crate) posts: Vec<PostId>,
+    /// Where to look on.
+    pub(crate) end: Option<u64>,
+}
+
+impl Part {
+    /// What is found where everything is wanted: there may be more when there are as many as there may be.
+    pub(crate) fn of(posts: Vec<PostId>, window: Window) -> Part {
+        let end = posts.last().map(|post| post.0).filter(|_| posts.len() >= window.most);
+        Part { posts, end }
+    }
+
+    /// In the order in which it is shown, with the pages beside it.
+    pub(crate) fn shown(self, window: Window) -> (Vec<PostId>, Links) {
+        let Part { mut posts, end } = self;
+        if window.rising {
+            posts.reverse();
+        }
+        let (first, last) = (posts.first().map(|post| post.0), posts.last().map(|post| post.0));
+        let links = match window.rising {
+            true => Links { next: last, back: end.or(first) },
+            false => Links { next: end, back: first },
+        };
+        (posts, links)
+    }
+}
+
+/// A page as it is answered.
 pub(crate) struct Answer<'a> {
     /// The server's address.
     pub(crate) base: &'a str,
@@ -48,38 +98,44 @@ pub(crate) struct Answer<'a> {
     pub(crate) uri: &'a Uri,
     /// What is shown.
     pub(crate) items: Vec<Value>,
-    /// The first and the last place.
-    pub(crate) ends: Option<(u64, u64)>,
-    /// As many as were asked for.
-    pub(crate) full: bool,
+    /// The pages beside it.
+    pub(crate) links: Links,
 }
 
 impl IntoResponse for Answer<'_> {
     fn into_response(self) -> Response {
-        let link = self.ends.map(|(first, last)| {
-            let kept = |name: &str| !matches!(name, "max_id" | "since_id" | "min_id");
-            let address = |name: &str, place: u64| {
-                let query = self.uri.query().unwrap_or_default();
-                let pairs = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| kept(name));
-                let mut text = form_urlencoded::Serializer::new(String::new());
-                text.extend_pairs(pairs).append_pair(name, &place.to_string());
-                format!("<{}{}?{}>", self.base, self.uri.path(), text.finish())
-            };
-            let next = self.full.then(|| format!("{}; rel=\"next\"", address("max_id", last)));
-            let back = format!("{}; rel=\"prev\"", address("min_id", first));
-            next.into_iter().chain([back]).collect::<Vec<_>>().join(", ")
-        });
+        let kept = |name: &str| !matches!(name, "max_id" | "since_id" | "min_id");
+        let link = |name: &str, place: u64, relation: &str| {
+            let query = self.uri.query().unwrap_or_default();
+            let pairs = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| kept(name));
+            let mut text = form_urlencoded::Serializer::new(String::new());
+            text.extend_pairs(pairs).append_pair(name, &place.to_string());
+            format!("<{}{}?{}>; rel=\"{relation}\"", self.base, self.uri.path(), text.finish())
+        };
+        let next = self.links.next.map(|place| link("max_id", place, "next"));
+        let back = self.links.back.map(|place| link("min_id", place, "prev"));
+        let links = next.into_iter().chain(back).collect::<Vec<_>>().join(", ");
         let mut response = Json(self.items).into_response();
-        if let Some(link) = link.and_then(|link| HeaderValue::try_from(link).ok()) {
-            response.headers_mut().insert(header::LINK, link);
+        if let Some(links) = HeaderValue::try_from(links).ok().filter(|links| !links.is_empty()) {
+            response.headers_mut().insert(header::LINK, links);
         }
         response
     }
 }
 
-/// The ends of places that stand in the order in which they are shown.
-pub(crate) fn ends(places: impl IntoIterator<Item = u64>) -> Option<(u64, u64)> {
-    let mut places = places.into_iter();
-    let first = places.next()?;
-    Some((first, places.last().unwrap_or(first)))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_leads_on_from_where_was_looked_even_when_nothing_was_found() {
+        let (newest, oldest) = (Window::newest(2), Window { rising: true, ..Window::newest(2) });
+        let part = |posts: &[u64], end| Part { posts: posts.iter().copied().map(PostId).collect(), end };
+        let links = |part: Part, window| part.shown(window).1;
+        assert_eq!(links(part(&[9, 7], Some(7)), newest), Links { next: Some(7), back: Some(9) });
+        assert_eq!(links(part(&[9], None), newest), Links { next: None, back: Some(9) });
+        assert_eq!(links(part(&[], Some(3)), newest), Links { next: Some(3), back: None });
+        assert_eq!(links(part(&[4, 6], Some(8)), oldest), Links { next: Some(4), back: Some(8) });
+        assert_eq!(part(&[4, 6], None).shown(oldest).0, [PostId(6), PostId(4)]);
+    }
 }

@@ -24,6 +24,10 @@ use crate::value::{AccountId, MediaKind, PostId, SECOND, Visibility};
 const OWN: usize = 1_000;
 const LISTED: usize = 400;
 const PUBLIC: usize = 2_000;
+/// Posts that one read looks into.
+const AT_ONCE: usize = 64;
+/// How far one may page.
+const FARTHEST: usize = 1_000;
 const DAY: i64 = 86_400 * SECOND;
 
 /// A search for posts.
@@ -88,36 +92,63 @@ impl Service {
         });
         let library = library.await?;
         let looking = Arc::new(Looking { query, me, domain: self.domain().to_owned(), library });
-        let found = self.read_all(move |feed| {
-            let within = |post: &PostId| {
-                window.below.is_none_or(|below| post.0 < below)
-                    && window.above.is_none_or(|above| post.0 > above)
-            };
-            let part = |most| Window { most, ..window };
-            let entries = feed.written(me, part(OWN)).into_iter().chain(feed.public(part(PUBLIC)));
-            let ids = entries.map(|entry| entry.post).chain(looking.library.iter().copied().filter(within));
-            let ids: BTreeSet<PostId> = ids.collect();
-            let seen = ids.into_iter().rev().filter_map(|id| {
-                let post = feed.post(id).filter(|post| post.reblog_of.is_none())?;
-                let author = feed.account(post.author)?;
-                looking.finds(&post, &author).then_some(id)
-            });
-            seen.take(window.most).collect::<Vec<_>>()
-        });
-        Ok(window.merge(found.await?.into_iter().flatten(), |post| post.0))
+        let mut found = Vec::new();
+        for place in 0..self.places() {
+            found.extend(self.find_posts_at(place, &looking, window).await?);
+        }
+        Ok(window.merge(found, |post| post.0))
     }
 
-    async fn find_tags(&self, query: &str, limit: usize) -> Result<Vec<Value>, Error> {
+    /// Those of one partition, a few at a time so that nobody waits for it.
+    async fn find_posts_at(
+        &self,
+        place: usize,
+        looking: &Arc<Looking>,
+        window: Window,
+    ) -> Result<Vec<PostId>, Error> {
+        let (me, part) = (looking.me, move |most| Window { most, ..window });
+        let listed = self.read_place(place, move |feed| {
+            let entries = feed.written(me, part(OWN)).into_iter().chain(feed.public(part(PUBLIC)));
+            entries.map(|entry| entry.post).collect::<BTreeSet<_>>()
+        });
+        let kept = looking.library.iter().copied();
+        let kept = kept.filter(|post| self.place(post.bucket()) == place && window.holds(post.0));
+        let every = Window { most: usize::MAX, ..window };
+        let all: Vec<PostId> = every.merge(listed.await?.into_iter().chain(kept), |post| post.0);
+        let mut found = Vec::new();
+        for some in all.chunks(AT_ONCE) {
+            let (some, looking) = (some.to_vec(), Arc::clone(looking));
+            let read = self.read_place(place, move |feed| {
+                let finds = |id: &PostId| {
+                    let post = feed.post(*id).filter(|post| post.reblog_of.is_none())?;
+                    let author = feed.account(post.author)?;
+                    looking.finds(&post, &author).then_some(*id)
+                };
+                some.iter().filter_map(finds).collect::<Vec<_>>()
+            });
+            found.extend(read.await?);
+            if found.len() >= window.most {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    async fn find_tags(&self, query: &str, offset: usize, limit: usize) -> Result<Vec<Value>, Error> {
         let start = text::normalize_tag(query.trim().trim_start_matches('#'));
         if start.is_empty() || start.contains(char::is_whitespace) {
             return Ok(Vec::new());
         }
-        let found = self.read_all(move |feed| feed.tags_from(&start, limit)).await?;
+        let found = self.read_all(move |feed| feed.tags_from(&start, offset + limit)).await?;
         let mut tags: Vec<_> = found.into_iter().flatten().collect();
         tags.sort_by(|(one, _), (other, _)| one.cmp(other));
         tags.dedup_by(|(one, _), (other, _)| one == other);
-        tags.truncate(limit);
-        Ok(tags.iter().map(|(tag, row)| self.tag_json(tag, &row.name, None)).collect())
+        Ok(tags
+            .iter()
+            .skip(offset)
+            .take(limit)
+            .map(|(tag, row)| self.tag_json(tag, &row.name, None))
+            .collect())
     }
 
     /// What an address of this server names.
@@ -134,6 +165,11 @@ impl Service {
     }
 }
 
+/// How many are left out at the beginning, as they were shown before.
+pub(super) fn offset(params: &Params) -> usize {
+    params.number("offset").and_then(|offset| usize::try_from(offset).ok()).unwrap_or(0).min(FARTHEST)
+}
+
 pub(super) async fn search(
     State(service): State<Shared>,
     me: Option<Me>,
@@ -144,7 +180,7 @@ pub(super) async fn search(
     let kind = params.words("type");
     let wants = |name: &str| kind.as_deref().is_none_or(|kind| kind == name);
     let limit = params.number("limit").and_then(|limit| usize::try_from(limit).ok()).unwrap_or(20).min(40);
-    let viewer = me.map(|me| me.id);
+    let (viewer, offset) = (me.map(|me| me.id), offset(&params));
     let (mut accounts, mut statuses, mut hashtags) = (Vec::new(), Vec::new(), Vec::new());
     if let Some((name, post)) = service.own_address(query) {
         match post {
@@ -156,7 +192,7 @@ pub(super) async fn search(
         }
     } else {
         if wants("accounts") && !query.starts_with('#') {
-            let found = service.find_accounts(query, limit).await?;
+            let found = service.find_accounts(query, offset, limit).await?;
             accounts = found.iter().map(|account| service.account_json(account)).collect();
         }
         if let Some(me) = viewer.filter(|_| wants("statuses") && !query.starts_with(['#', '@'])) {
@@ -168,7 +204,7 @@ pub(super) async fn search(
             }
         }
         if wants("hashtags") && !query.starts_with('@') {
-            hashtags = service.find_tags(query, limit).await?;
+            hashtags = service.find_tags(query, offset, limit).await?;
         }
     }
     Ok(Json(json!({ "accounts": accounts, "statuses": statuses, "hashtags": hashtags })))

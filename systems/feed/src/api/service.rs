@@ -200,6 +200,11 @@ impl Service {
         partition_of(bucket, self.partitions.len())
     }
 
+    /// How many partitions there are.
+    pub(crate) fn places(&self) -> usize {
+        self.partitions.len()
+    }
+
     /// Reads the partition that owns a bucket.
     pub(crate) async fn read<R: Send + 'static>(
         &self,

@@ -21,7 +21,7 @@ use crate::command::{
 };
 use crate::engine::text::{self, Kind};
 use crate::state::{Listing, Post, Shown, Window};
-use crate::value::{AccountId, Application, Mention, Poll, PollOption, PostId, SECOND, Visibility};
+use crate::value::{AccountId, Application, Mention, Poll, PollOption, PostId, PostRef, SECOND, Visibility};
 
 /// Names looked up in one post.
 const MENTIONS: usize = 50;
@@ -265,8 +265,10 @@ pub(super) async fn delete(
 ) -> Result<Json<Value>, Error> {
     let id = post_id(&id)?;
     let post = service.read(id.bucket(), move |feed| feed.post(id)).await?;
-    let post =
-        post.filter(|post| post.author == me.id && post.reblog_of.is_none()).ok_or_else(Error::not_found)?;
+    let post = post.filter(|post| post.author == me.id).ok_or_else(Error::not_found)?;
+    if let Some(of) = post.reblog_of {
+        return take_reblog_back(&service, me.id, of).await;
+    }
     // For who wants to write it anew.
     let mut shown = service.status(Some(me.id), id).await?;
     shown["text"] = post.text.into();
@@ -553,9 +555,13 @@ pub(super) async fn unreblog(
     me: Me,
 ) -> Result<Json<Value>, Error> {
     let of = service.seen(Some(me.id), &id).await?.post.reference();
-    service.ask(me.id, me.id.bucket(), Unreblog { account: me.id, of }).await?;
-    settle_reblog(&service, me.id, of.post, false).await?;
-    Ok(Json(service.status(Some(me.id), of.post).await?))
+    take_reblog_back(&service, me.id, of).await
+}
+
+async fn take_reblog_back(service: &Service, me: AccountId, of: PostRef) -> Result<Json<Value>, Error> {
+    service.ask(me, me.bucket(), Unreblog { account: me, of }).await?;
+    settle_reblog(service, me, of.post, false).await?;
+    Ok(Json(service.status(Some(me), of.post).await?))
 }
 
 async fn settle_reblog(service: &Service, me: AccountId, post: PostId, on: bool) -> Result<(), Error> {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::accounts::account_id;
 use super::error::Error;
-use super::page::{Answer, Page, ends};
+use super::page::{Answer, Links, Page};
 use super::params::Params;
 use super::service::{Me, Service, Shared};
 use crate::command::{FeatureTag, FollowTag};
@@ -97,17 +97,13 @@ pub(super) async fn followed(
     let page = Page::read(&params, 100, 200);
     let window = page.window;
     let tags = service.read(me.id.bucket(), move |feed| feed.followed_tags(me.id)).await?;
-    let within = |place: u64| {
-        window.below.is_none_or(|below| place < below) && window.above.is_none_or(|above| place > above)
-    };
-    let tags = window.merge(tags.into_iter().filter(|(place, _)| within(*place)), |(place, _)| *place);
+    let tags = window.merge(tags.into_iter().filter(|(place, _)| window.holds(*place)), |(place, _)| *place);
     let tags = page.shown(tags);
     Ok(Answer {
         base: &service.settings.base,
         uri: &uri,
         items: tags.iter().map(|(_, tag)| service.tag_json(tag, tag, Some(true))).collect(),
-        ends: ends(tags.iter().map(|(place, _)| *place)),
-        full: tags.len() == window.most,
+        links: Links::of(tags.iter().map(|(place, _)| *place), window),
     }
     .into_response())
 }

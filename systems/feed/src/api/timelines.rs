@@ -1,6 +1,6 @@
 //! Timelines: home, public, of a tag, of a list; and what one likes and keeps.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -10,20 +10,17 @@ use serde_json::json;
 
 use super::entity::status::Place;
 use super::error::Error;
-use super::page::{Answer, Page, ends};
+use super::page::{Answer, Links, Page, Part};
 use super::params::Params;
 use super::service::{Me, Service, Shared};
+use super::source::Source;
 use crate::engine::text;
 use crate::projection::homes::{Found, KEPT, Wishes};
-use crate::state::{Feed, Listing, Window};
-use crate::value::{AccountId, Entry, ItemId, PostId};
+use crate::state::{Listing, Window};
+use crate::value::{AccountId, Entry, ItemId, PostId, Visibility};
 
-/// Authors whose listings one read looks at, so that no read holds up a partition for long.
-const AUTHORS_AT_ONCE: usize = 64;
 /// The most accounts that somebody's timeline is made of.
 const FOLLOWED: usize = 20_000;
-/// How often a page is filled up with what comes next, when much of it is not wanted.
-const ROUNDS: usize = 8;
 
 impl Service {
     /// What somebody wants to see at home.
@@ -46,44 +43,16 @@ impl Service {
         read.await
     }
 
-    /// The newest of what these authors wrote, as far as it is wanted.
-    async fn pull(
-        &self,
-        authors: impl IntoIterator<Item = AccountId>,
-        window: Window,
-        want: impl Fn(&Entry) -> bool,
-    ) -> Result<Vec<Entry>, Error> {
-        let mut parts: BTreeMap<usize, Vec<AccountId>> = BTreeMap::new();
-        for author in authors {
-            parts.entry(self.place(author.bucket())).or_default().push(author);
-        }
-        let mut found = Vec::new();
-        for (place, authors) in parts {
-            for some in authors.chunks(AUTHORS_AT_ONCE) {
-                let some = some.to_vec();
-                let read = self.read_place(place, move |feed| {
-                    some.into_iter().flat_map(|author| feed.written(author, window)).collect::<Vec<_>>()
-                });
-                found.extend(read.await?.into_iter().filter(&want));
-                found = window.merge(found, |entry: &Entry| entry.post.0);
-            }
-        }
-        Ok(found)
-    }
-
-    /// What is wanted of somebody's home timeline, from the authors' own listings.
-    async fn pull_home(&self, wishes: &Wishes, window: Window) -> Result<Vec<Entry>, Error> {
-        let direct = |entry: &Entry| entry.visibility == crate::value::Visibility::Direct;
+    /// A part of somebody's home timeline, from the authors' own listings.
+    async fn pull_home(&self, wishes: &Wishes, window: Window) -> Result<Part, Error> {
+        let source = Source {
+            authors: wishes.following.keys().copied().chain([wishes.account]).collect(),
+            tags: wishes.tags.iter().cloned().collect(),
+            public: false,
+        };
+        let direct = |entry: &Entry| entry.visibility == Visibility::Direct;
         let want = |entry: &Entry| (!direct(entry) || entry.author == wishes.account) && wishes.want(entry);
-        let authors = wishes.following.keys().copied().chain([wishes.account]);
-        let mut found = self.pull(authors, window, want).await?;
-        for tag in wishes.tags.clone() {
-            let tagged = self.read_all(move |feed| feed.tagged(&tag, window)).await?;
-            found.extend(tagged.into_iter().flatten().filter(want));
-        }
-        let mut found = window.merge(found, |entry| entry.post.0);
-        found.dedup_by_key(|entry| entry.post);
-        Ok(found)
+        self.seek(&source, window, want).await
     }
 
     /// Makes somebody's timeline, which from then on is kept.
@@ -91,63 +60,23 @@ impl Service {
         let wishes = self.wishes(account).await?;
         let generation = self.homes.begin(wishes.clone());
         let found = self.pull_home(&wishes, Window::newest(KEPT)).await?;
-        let ids: Vec<PostId> = found.iter().map(|entry| entry.post).collect();
-        self.homes.fill(account, generation, &ids);
+        self.homes.fill(account, generation, &found.posts);
         Ok(())
     }
 
     /// A page of somebody's home timeline; nothing while it is being made.
-    pub(crate) async fn home_page(
-        &self,
-        account: AccountId,
-        window: Window,
-    ) -> Result<Option<Vec<PostId>>, Error> {
+    pub(crate) async fn home_page(&self, account: AccountId, window: Window) -> Result<Option<Part>, Error> {
         for _ in 0..3 {
             match self.homes.read(account, window) {
-                Found::Posts(posts) => return Ok(Some(posts)),
+                Found::Posts(posts) => return Ok(Some(Part::of(posts, window))),
                 Found::Older => {
-                    let found = self.pull_home(&self.wishes(account).await?, window).await?;
-                    return Ok(Some(found.into_iter().map(|entry| entry.post).collect()));
+                    return self.pull_home(&self.wishes(account).await?, window).await.map(Some);
                 }
                 Found::Cold => self.warm(account).await?,
             }
         }
         // It was thrown away as often as it was made.
         Ok(None)
-    }
-
-    /// So many entries that are wanted, looked for a few pages on.
-    async fn seek<R>(
-        &self,
-        window: Window,
-        want: impl Fn(&Entry) -> bool,
-        read: R,
-    ) -> Result<(Vec<PostId>, bool), Error>
-    where
-        R: Fn(&Feed, Window) -> Vec<Entry> + Clone + Send + Sync + 'static,
-    {
-        let mut left = window;
-        let mut found = Vec::new();
-        for _ in 0..ROUNDS {
-            let (read, part) = (read.clone(), left);
-            let parts = self.read_all(move |feed| read(feed, part)).await?;
-            let entries = left.merge(parts.into_iter().flatten(), |entry| entry.post.0);
-            let ended = entries.len() < left.most;
-            if let Some(last) = entries.last() {
-                if left.rising {
-                    left.above = Some(last.post.0);
-                } else {
-                    left.below = Some(last.post.0);
-                }
-            }
-            found.extend(entries.into_iter().filter(&want).map(|entry| entry.post));
-            if ended || found.len() >= window.most {
-                let more = !ended || found.len() > window.most;
-                found.truncate(window.most);
-                return Ok((found, more));
-            }
-        }
-        Ok((found, true))
     }
 }
 
@@ -159,10 +88,7 @@ pub(super) async fn home(
 ) -> Result<Response, Error> {
     let page = Page::read(&params, 20, 40);
     match service.home_page(me.id, page.window).await? {
-        Some(posts) => {
-            let posts = page.shown(posts);
-            service.page_of_posts(Some(me.id), &posts, page.window, &uri, Place::Home).await
-        }
+        Some(part) => service.page_of_posts(Some(me.id), part, page.window, &uri, Place::Home).await,
         None => Ok((StatusCode::PARTIAL_CONTENT, Json(json!([]))).into_response()),
     }
 }
@@ -181,9 +107,9 @@ pub(super) async fn public(
     let only_media = params.is("only_media");
     let want =
         |entry: &Entry| (!only_media || entry.media) && entry.reply_to.is_none_or(|to| to == entry.author);
-    let (found, _) = service.seek(page.window, want, |feed, window| feed.public(window)).await?;
-    let found = page.shown(found);
-    service.page_of_posts(me.map(|me| me.id), &found, page.window, &uri, Place::Public).await
+    let source = Source { public: true, ..Source::default() };
+    let found = service.seek(&source, page.window, want).await?;
+    service.page_of_posts(me.map(|me| me.id), found, page.window, &uri, Place::Public).await
 }
 
 pub(super) async fn tag(
@@ -194,6 +120,9 @@ pub(super) async fn tag(
     params: Params,
 ) -> Result<Response, Error> {
     let page = Page::read(&params, 20, 40);
+    if params.is("remote") {
+        return Ok(Json(json!([])).into_response());
+    }
     let tags = |name: &str| {
         let given = params.list(name).unwrap_or_default();
         given.iter().take(4).map(|tag| text::normalize_tag(tag.trim_start_matches('#'))).collect::<Vec<_>>()
@@ -206,15 +135,9 @@ pub(super) async fn tag(
         let has = |tag: &String| entry.tags.contains(tag);
         (!only_media || entry.media) && all.iter().all(has) && !none.iter().any(has)
     };
-    let read = move |feed: &Feed, window: Window| {
-        let found = any.iter().flat_map(|tag| feed.tagged(tag, window));
-        let mut found = window.merge(found, |entry| entry.post.0);
-        found.dedup_by_key(|entry| entry.post);
-        found
-    };
-    let (found, _) = service.seek(page.window, want, read).await?;
-    let found = page.shown(found);
-    service.page_of_posts(me.map(|me| me.id), &found, page.window, &uri, Place::Public).await
+    let source = Source { tags: any, ..Source::default() };
+    let found = service.seek(&source, page.window, want).await?;
+    service.page_of_posts(me.map(|me| me.id), found, page.window, &uri, Place::Public).await
 }
 
 pub(super) async fn list(
@@ -243,13 +166,13 @@ pub(super) async fn list(
     };
     let want = |entry: &Entry| {
         let reblogs = following.get(&entry.author).is_none_or(|how| how.reblogs);
-        entry.visibility != crate::value::Visibility::Direct
+        entry.visibility != Visibility::Direct
             && (entry.reblog_of.is_none() || reblogs)
             && entry.reply_to.is_none_or(|to| to == entry.author || to == account || known.contains(&to))
     };
-    let found = service.pull(members, page.window, want).await?;
-    let found = page.shown(found.into_iter().map(|entry| entry.post).collect());
-    service.page_of_posts(Some(account), &found, page.window, &uri, Place::Home).await
+    let source = Source { authors: members, ..Source::default() };
+    let found = service.seek(&source, page.window, want).await?;
+    service.page_of_posts(Some(account), found, page.window, &uri, Place::Home).await
 }
 
 /// Posts of a listing of one's own, whose places are not the posts' ids.
@@ -270,8 +193,7 @@ async fn kept(
         base: &service.settings.base,
         uri,
         items,
-        ends: ends(found.iter().map(|(place, _)| *place)),
-        full: found.len() == window.most,
+        links: Links::of(found.iter().map(|(place, _)| *place), window),
     }
     .into_response())
 }

@@ -9,6 +9,8 @@ use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
 
+use decalog_runtime::bucket::Id;
+
 use super::entity::status::Place;
 use super::error::Error;
 use super::params::Params;
@@ -21,7 +23,9 @@ use crate::value::{Entry, PostId, SECOND};
 const KEPT: i64 = 300 * SECOND;
 /// How far back is looked, and how many posts of each partition at most.
 const DAYS: i64 = 2;
-const POSTS: usize = 5_000;
+const POSTS: usize = 2_000;
+/// Posts that one read looks into.
+const AT_ONCE: usize = 64;
 /// Trends that are kept of each kind.
 const TRENDS: usize = 40;
 const DAY: i64 = 86_400 * SECOND;
@@ -37,6 +41,15 @@ pub(crate) struct Trends {
 /// The trends that are kept.
 #[derive(Debug, Default)]
 pub(crate) struct Counted(Mutex<Trends>);
+
+/// What counts of a post and its author.
+struct Facts {
+    entry: Entry,
+    created: i64,
+    liked: u64,
+    came: i64,
+    followers: u64,
+}
 
 fn seconds(nanos: i64) -> u64 {
     u64::try_from(nanos.div_euclid(SECOND)).unwrap_or(0)
@@ -54,25 +67,37 @@ impl Service {
         Ok(counted)
     }
 
+    /// What counts of these posts, a few at a time so that no read holds up a partition for long.
+    async fn facts(&self, place: usize, entries: Vec<Entry>) -> Result<Vec<Facts>, Error> {
+        let read = self.read_place(place, move |feed| {
+            let one = |entry: Entry| {
+                let (post, author) = (feed.post(entry.post)?, feed.account(entry.author)?);
+                let (liked, created) = (post.favourites + post.reblogs, post.created);
+                Some(Facts { entry, created, liked, came: author.created, followers: author.followers })
+            };
+            entries.into_iter().filter_map(one).collect()
+        });
+        read.await
+    }
+
     async fn count(&self, now: i64) -> Result<Trends, Error> {
         // An id begins with its moment: what is older lies below.
         let oldest = now - DAYS * DAY;
         let recent = move |feed: &crate::state::Feed| {
             let entries = feed.public(Window::newest(POSTS)).into_iter();
-            let recent = entries.filter(|entry| decalog_runtime::bucket::Id(entry.post.0).time().0 >= oldest);
-            let one = |entry: Entry| {
-                let post = feed.post(entry.post)?;
-                let author = feed.account(entry.author)?;
-                Some((entry, post.created, post.favourites + post.reblogs, author.created, author.followers))
-            };
-            recent.filter_map(one).collect::<Vec<_>>()
+            entries.filter(|entry| Id(entry.post.0).time().0 >= oldest).collect::<Vec<_>>()
         };
         let mut tags: BTreeMap<String, Usage> = BTreeMap::new();
         let mut posts = Vec::new();
-        let all = self.read_all(recent).await?;
-        let mut all: Vec<_> = all.into_iter().flatten().collect();
-        all.sort_by_key(|(entry, ..)| entry.post);
-        for (entry, created, liked, came, followers) in all {
+        let mut all = Vec::new();
+        for place in 0..self.places() {
+            let entries = self.read_place(place, recent).await?;
+            for some in entries.chunks(AT_ONCE) {
+                all.extend(self.facts(place, some.to_vec()).await?);
+            }
+        }
+        all.sort_by_key(|facts| facts.entry.post);
+        for Facts { entry, created, liked, came, followers } in all {
             let account = Account {
                 id: entry.author.0,
                 age_days: u32::try_from((now - came).max(0) / DAY).unwrap_or(u32::MAX),

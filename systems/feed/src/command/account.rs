@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::value::{AccountId, Field, File, ItemId, Media, MediaKind, PostId, Visibility};
+use crate::value::{AccountId, Field, File, ItemId, MediaKind, PostId, Visibility};
 
 decalog_runtime::payloads! {
     /// Make the account known, with what identity says of it.
@@ -103,7 +103,7 @@ decalog_runtime::payloads! {
         account: AccountId,
         /// What it seems to be.
         kind: MediaKind,
-        /// As [`Media::description`].
+        /// As [`crate::value::Media::description`].
         description: Option<String>,
     }
     /// Take an attachment away, unless it is of a post.
@@ -113,11 +113,34 @@ decalog_runtime::payloads! {
         /// Which.
         media: ItemId,
     }
-    /// Give an attachment its files, or describe it.
+    /// Describe an attachment; what is `None` stays.
     ChangeMedia {
         /// Whose.
         account: AccountId,
-        /// Which, as it is from now on. It must not be of a post yet.
-        media: Media,
+        /// Which. It must not be of a post yet.
+        media: ItemId,
+        /// As [`crate::value::Media::description`]; an empty one is none.
+        description: Option<String>,
+        /// As [`crate::value::Media::meta`].
+        meta: Option<String>,
+        /// Another small picture of it.
+        small: Option<File>,
+    }
+    /// The files of an attachment are made. What it was said to show meanwhile stays.
+    FinishMedia {
+        /// Whose.
+        account: AccountId,
+        /// Which.
+        media: ItemId,
+        /// What it is.
+        kind: MediaKind,
+        /// The file.
+        original: File,
+        /// A smaller picture of it.
+        small: Option<File>,
+        /// As [`crate::value::Media::meta`].
+        meta: String,
+        /// As [`crate::value::Media::blurhash`].
+        blurhash: Option<String>,
     }
 }

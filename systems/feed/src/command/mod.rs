@@ -11,8 +11,8 @@ pub mod message;
 mod post;
 
 pub use account::{
-    AddMedia, ChangeMedia, FeatureTag, FollowTag, OpenAccount, RemoveFilter, RemoveMedia, SetFilter,
-    SetMarkers, UpdateProfile,
+    AddMedia, ChangeMedia, FeatureTag, FinishMedia, FollowTag, OpenAccount, RemoveFilter, RemoveMedia,
+    SetFilter, SetMarkers, UpdateProfile,
 };
 pub use graph::{
     AnswerRequest, Follow, MakeList, RemoveFollower, RemoveList, SetBlock, SetEndorsed, SetListed, SetMute,
@@ -103,10 +103,12 @@ decalog_runtime::kinds! {
         52 "hide-conversation" HideConversation,
         /// Take up an attachment.
         60 "add-media" AddMedia,
-        /// Give an attachment its files, or describe it.
+        /// Describe an attachment.
         61 "change-media" ChangeMedia,
         /// Take an attachment away.
         62 "remove-media" RemoveMedia,
+        /// The files of an attachment are made.
+        63 "finish-media" FinishMedia,
 
         /// From a follower's partition: they wish to follow.
         100 "asked" Asked,
@@ -185,9 +187,6 @@ pub enum Refusal {
     /// The author's own poll.
     #[error("Validation failed: You cannot vote in your own polls")]
     OwnPoll,
-    /// Somebody else wrote a newer marker meanwhile.
-    #[error("Conflict during update, please try again")]
-    Conflict,
     /// One's own account.
     #[error("This action is not allowed")]
     Oneself,
@@ -202,4 +201,7 @@ pub enum Refusal {
         "Validation failed: Cannot attach files that have not finished processing. Try again in a moment!"
     )]
     NotReady,
+    /// Only who is followed can be shown on the profile.
+    #[error("Validation failed: You must be already following the person you want to endorse")]
+    NotFollowed,
 }

@@ -99,10 +99,10 @@ impl Turn<'_> {
             return refused(Refusal::Oneself);
         }
         let mut relation = self.rows.relation(account, target);
-        if !self.rows.has_account(account) || relation.blocked_by {
+        if !self.rows.has_account(account) {
             return refused(Refusal::NotFound);
         }
-        if relation.blocking {
+        if relation.blocking || relation.blocked_by {
             return refused(Refusal::NotAllowed);
         }
         let how = Following { reblogs, notify, languages };
@@ -176,7 +176,7 @@ impl Turn<'_> {
     pub(super) fn set_endorsed(&mut self, it: SetEndorsed) -> Reply {
         let mut relation = self.rows.relation(it.account, it.target);
         if it.on && relation.following.is_none() {
-            return refused(Refusal::NotFound);
+            return refused(Refusal::NotFollowed);
         }
         relation.endorsed = it.on;
         self.rows.set_relation(it.account, it.target, &relation);

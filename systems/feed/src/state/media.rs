@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rows::{Rows, family, key};
 use super::{Turn, refused};
-use crate::command::{AddMedia, ChangeMedia, Refusal, RemoveMedia, Reply};
+use crate::command::{AddMedia, ChangeMedia, FinishMedia, Refusal, RemoveMedia, Reply};
 use crate::value::{AccountId, ItemId, Media, PostId};
 
 /// An attachment, and what it is part of.
@@ -37,10 +37,31 @@ impl Turn<'_> {
     }
 
     pub(super) fn change_media(&mut self, it: ChangeMedia) -> Reply {
-        let ChangeMedia { account, media } = it;
-        match self.rows.media(account, media.id) {
-            Some(MediaRow { post: None, .. }) => {
-                let id = media.id;
+        self.change(it.account, it.media, |media| {
+            if let Some(description) = it.description {
+                media.description = Some(description).filter(|words| !words.is_empty());
+            }
+            if let Some(meta) = it.meta {
+                media.meta = meta;
+            }
+            if let Some(small) = it.small {
+                media.small = Some(small);
+            }
+        })
+    }
+
+    pub(super) fn finish_media(&mut self, it: FinishMedia) -> Reply {
+        self.change(it.account, it.media, |media| {
+            (media.kind, media.original, media.small) = (it.kind, Some(it.original), it.small);
+            (media.meta, media.blurhash) = (it.meta, it.blurhash);
+        })
+    }
+
+    /// Changes an attachment that is of no post yet.
+    fn change(&mut self, account: AccountId, id: ItemId, change: impl FnOnce(&mut Media)) -> Reply {
+        match self.rows.media(account, id) {
+            Some(MediaRow { mut media, post: None }) => {
+                change(&mut media);
                 self.rows.put(&media_key(account, id), &MediaRow { media, post: None });
                 Reply::Made(id)
             }

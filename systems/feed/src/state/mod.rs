@@ -142,6 +142,7 @@ impl Turn<'_> {
             Command::AddMedia(it) => self.add_media(it),
             Command::ChangeMedia(it) => self.change_media(it),
             Command::RemoveMedia(it) => self.remove_media(it),
+            Command::FinishMedia(it) => self.finish_media(it),
             Command::Asked(it) => self.asked(it),
             Command::Unasked(it) => self.unasked(it),
             Command::Answered(it) => self.answered(it),

@@ -107,14 +107,30 @@ impl Window {
         Window { most, ..Window::default() }
     }
 
+    /// Whether a place lies within.
+    pub fn holds(self, place: u64) -> bool {
+        self.below.is_none_or(|below| place < below) && self.above.is_none_or(|above| place > above)
+    }
+
+    /// The part that comes after a place.
+    #[must_use]
+    pub fn after(self, place: u64) -> Window {
+        if self.rising {
+            Window { above: Some(place), ..self }
+        } else {
+            Window { below: Some(place), ..self }
+        }
+    }
+
     fn order(self) -> Order {
         if self.rising { Order::Rising } else { Order::Falling }
     }
 
-    /// The best of several parts, in this window's order, by their places.
+    /// The best of several parts, in this window's order, by their places; each place once.
     pub fn merge<T>(self, parts: impl IntoIterator<Item = T>, place: impl Fn(&T) -> u64) -> Vec<T> {
         let mut all: Vec<T> = parts.into_iter().collect();
         all.sort_by_key(|item| place(item));
+        all.dedup_by_key(|item| place(item));
         if !self.rising {
             all.reverse();
         }

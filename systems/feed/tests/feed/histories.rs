@@ -20,7 +20,6 @@ struct Life(People);
 impl Scenario for Life {
     type Machine = Feed;
     const COMMANDS: &'static [&'static str] = Command::NAMES.split_at(Command::NAMES.len() - MESSAGES).0;
-    /// All but `Conflict`, which nothing says yet.
     const REFUSALS: &'static [&'static str] = &[
         "not-found",
         "not-allowed",
@@ -34,6 +33,7 @@ impl Scenario for Life {
         "name-taken",
         "wrong-visibility",
         "not-ready",
+        "not-followed",
     ];
 
     fn machine(&self) -> Feed {
@@ -89,13 +89,13 @@ fn name(why: Refusal) -> &'static str {
         Refusal::NameTaken => "name-taken",
         Refusal::WrongVisibility => "wrong-visibility",
         Refusal::NotReady => "not-ready",
-        _ => "another",
+        Refusal::NotFollowed => "not-followed",
     }
 }
 
 #[test]
 fn replay_and_snapshots_come_to_the_same_and_everything_is_reached() {
-    assert_eq!(Life::COMMANDS.last(), Some(&"remove-media"), "messages come last");
+    assert_eq!(Life::COMMANDS.last(), Some(&"finish-media"), "messages come last");
     let report = prove(&mut Life(People::new()), Plan { seed: 1, histories: 16, length: 500 });
     assert!(report.events > 2_000, "{report:#?}");
 }

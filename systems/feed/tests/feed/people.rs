@@ -296,10 +296,12 @@ impl Dice<'_> {
         let Some(row) = (!rows.is_empty()).then(|| self.one_of(&rows)) else {
             return attachment(account, description);
         };
-        if self.often(0.1) {
-            return RemoveMedia { account, media: row.media.id }.into();
+        let media = row.media.id;
+        match self.random.u32(0..10) {
+            0 => RemoveMedia { account, media }.into(),
+            1..4 => ChangeMedia { account, media, description, meta: None, small: None }.into(),
+            _ => finished(account, media),
         }
-        made(account, Media { description, ..row.media })
     }
 
     /// What is done with somebody's post, partly where that lies.
@@ -463,11 +465,11 @@ pub(crate) fn attachment(account: AccountId, description: Option<String>) -> Com
     AddMedia { account, kind: MediaKind::Image, description }.into()
 }
 
-/// An attachment whose files are made.
-pub(crate) fn made(account: AccountId, media: Media) -> Command {
+/// The files of an attachment are made.
+pub(crate) fn finished(account: AccountId, media: ItemId) -> Command {
     let original = File { blob: "00".repeat(32), mime: "image/png".to_owned(), extension: "png".to_owned() };
-    let media = Media { original: Some(original), meta: "{}".to_owned(), ..media };
-    ChangeMedia { account, media }.into()
+    let (kind, meta) = (MediaKind::Image, "{}".to_owned());
+    FinishMedia { account, media, kind, original, small: None, meta, blurhash: None }.into()
 }
 
 /// The same question, before anybody has voted.

@@ -9,7 +9,7 @@ use fastrand::Rng;
 
 use crate::books::subjects;
 use crate::partitions::lock;
-use crate::people::{Sight, attachment, made};
+use crate::people::{Sight, attachment, finished};
 use crate::privacy::{draft, follow};
 use crate::world::World;
 
@@ -125,7 +125,7 @@ fn a_block_ends_a_request_that_waits() {
     let relation = pair.relation();
     assert!(relation.requested.is_none() && relation.blocked_by);
     assert!(subjects(pair.home(bob), Listing::Requests, bob.0).is_empty());
-    assert_eq!(pair.ask(ada, follow(ada, bob, true)), Reply::Refused(Refusal::NotFound));
+    assert_eq!(pair.ask(ada, follow(ada, bob, true)), Reply::Refused(Refusal::NotAllowed));
 }
 
 #[test]
@@ -336,8 +336,14 @@ fn an_attachment_belongs_to_one_post() {
     let with = Draft { media: vec![media], ..open_draft() };
     let early = Publish { account: ada, draft: with.clone(), scheduled: None };
     assert_eq!(pair.ask(ada, early), Reply::Refused(Refusal::NotReady), "its files are being made");
-    let row = pair.home(ada).media(ada, media).expect("an attachment");
-    pair.made(ada, made(ada, row.media));
+    // What it shows was said while they were.
+    let description = Some("a black cat".to_owned());
+    pair.made(
+        ada,
+        ChangeMedia { account: ada, media, description: description.clone(), meta: None, small: None },
+    );
+    pair.made(ada, finished(ada, media));
+    assert_eq!(pair.home(ada).media(ada, media).expect("an attachment").media.description, description);
     let post = pair.post(ada, with.clone()).post;
     let publish = |scheduled| Publish { account: ada, draft: with.clone(), scheduled };
     let later = pair.world.now + SECOND;

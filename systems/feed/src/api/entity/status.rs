@@ -50,7 +50,20 @@ struct Material {
     shown: HashMap<PostId, Shown>,
     viewers: HashMap<PostId, Viewer>,
     relations: HashMap<AccountId, Relation>,
-    filters: Vec<Filter>,
+    filters: Vec<Compiled>,
+}
+
+/// A filter with its words ready to be looked for.
+struct Compiled {
+    filter: Filter,
+    keywords: Vec<Keyword>,
+}
+
+impl Compiled {
+    fn of(filter: Filter) -> Compiled {
+        let keywords = filter.keywords.iter().map(|(_, word, whole)| Keyword::new(word, *whole)).collect();
+        Compiled { filter, keywords }
+    }
 }
 
 impl Service {
@@ -120,7 +133,9 @@ impl Service {
             let relations = authors.into_iter().map(|author| (author, feed.relation(viewer, author)));
             (viewers.collect(), relations.collect(), feed.filters(viewer))
         });
-        (material.viewers, material.relations, material.filters) = own.await?;
+        let filters;
+        (material.viewers, material.relations, filters) = own.await?;
+        material.filters = filters.into_iter().map(Compiled::of).collect();
         Ok(material)
     }
 
@@ -153,7 +168,8 @@ impl Service {
         let filtered = viewer.filter(|viewer| *viewer != seen.post.author);
         let filtered =
             filtered.map(|_| matches(&material.filters, &seen.post, place, now)).unwrap_or_default();
-        if filtered.iter().any(|(filter, ..)| filter.action == "hide") {
+        // Who opens a post wants to see it.
+        if place != Place::Thread && filtered.iter().any(|(filter, ..)| filter.action == "hide") {
             return None;
         }
         let mut json = self.one(shown, viewer, material);
@@ -310,18 +326,23 @@ impl Service {
 type Matched<'a> = (&'a Filter, Vec<String>, Vec<String>);
 
 /// The filters that match a post, each with the words and the posts by which it does.
-fn matches<'a>(filters: &'a [Filter], post: &Post, place: Place, now: i64) -> Vec<Matched<'a>> {
-    let active = filters.iter().filter(|filter| filter.expires.is_none_or(|expires| expires > now));
-    let here = active.filter(|filter| filter.context.iter().any(|context| context == place.context()));
-    let found = here.map(|filter| {
-        let mut texts = vec![post.text.as_str(), post.spoiler.as_str()];
-        texts.extend(post.media.iter().filter_map(|media| media.description.as_deref()));
-        texts.extend(post.poll.iter().flat_map(|poll| &poll.options).map(|option| option.title.as_str()));
-        let folded = Folded::new(&texts);
-        let words =
-            filter.keywords.iter().filter(|(_, word, whole)| Keyword::new(word, *whole).matches(&folded));
+fn matches<'a>(filters: &'a [Compiled], post: &Post, place: Place, now: i64) -> Vec<Matched<'a>> {
+    let here = filters.iter().filter(|Compiled { filter, .. }| {
+        let active = filter.expires.is_none_or(|expires| expires > now);
+        active && filter.context.iter().any(|context| context == place.context())
+    });
+    let here: Vec<&Compiled> = here.collect();
+    if here.is_empty() {
+        return Vec::new();
+    }
+    let mut texts = vec![post.text.as_str(), post.spoiler.as_str()];
+    texts.extend(post.media.iter().filter_map(|media| media.description.as_deref()));
+    texts.extend(post.poll.iter().flat_map(|poll| &poll.options).map(|option| option.title.as_str()));
+    let folded = Folded::new(&texts);
+    let found = here.into_iter().map(|Compiled { filter, keywords }| {
+        let words = keywords.iter().filter(|keyword| keyword.matches(&folded));
         let posts = filter.posts.iter().filter(|(_, id)| *id == post.id);
-        let words = words.map(|(_, word, _)| word.clone()).collect::<Vec<_>>();
+        let words = words.map(|keyword| keyword.text().to_owned()).collect::<Vec<_>>();
         (filter, words, posts.map(|(_, id)| id.to_string()).collect::<Vec<_>>())
     });
     found.filter(|(_, words, posts)| !words.is_empty() || !posts.is_empty()).collect()
