@@ -51,6 +51,7 @@ python)
 bench)
 	need_debian "the FIX peer in bench/fix" g++ make libquickfix-dev
 	need_debian "the HTTP measurements of bench/" wrk nginx-light
+	need_debian "the feed measurements of bench/" redis-server
 	;;
 *)
 	echo "usage: checks/setup.sh rust|python|bench" >&2

@@ -6,6 +6,7 @@
 mod clients;
 mod cores;
 mod engine;
+mod feed;
 mod fix;
 mod front;
 mod jitter;
@@ -68,6 +69,8 @@ enum Area {
     Fix,
     /// The gateway's layers, TLS, WebSockets, token and password checks.
     Front,
+    /// Fan-out and timelines of the feed, against Redis.
+    Feed,
     /// Replay of a log, and restoring a snapshot.
     Restart,
 }
@@ -106,6 +109,7 @@ const MEASUREMENTS: &[Measurement] = &[
     (Area::Engine, "engine", engine::measure),
     (Area::Fix, "fix", fix::measure),
     (Area::Front, "front", front::measure),
+    (Area::Feed, "feed", feed::measure),
     (Area::Restart, "restart", restart::measure),
 ];
 

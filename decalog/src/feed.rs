@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use decalog_blob::{Blobs, folder};
 use decalog_feed::api::service::{Plan, Service, Settings};
+use decalog_feed::running::Core;
 use decalog_identity::api::service::Identity;
 use decalog_log::Log;
 use decalog_runtime::store::FolderStore;
@@ -26,23 +27,26 @@ pub(crate) fn start(
 ) -> Result<Arc<Service>, Failure> {
     let (data, it) = (&config.server.data, &config.feed);
     let plan = Plan {
-        log,
-        store: Arc::new(FolderStore::new(data.join("snapshots")).with_keys(keys.clone())),
-        journal: data.join("events"),
-        tables: data.join("feed/tables"),
+        core: Core {
+            log,
+            store: Arc::new(FolderStore::new(data.join("snapshots")).with_keys(keys.clone())),
+            journal: data.join("events"),
+            tables: data.join("feed/tables"),
+            cache_bytes: u64::from(it.cache_mebibytes.get()) << 20,
+            seal: keys.clone(),
+            config: decalog_runtime::Config {
+                snapshot_every: u64::from(config.server.snapshot_every_records.get()),
+                erase_within: Some(config.server.erasure_window.length()),
+                ..decalog_runtime::Config::default()
+            },
+            meter,
+            fatal,
+        },
         uploads: data.join("feed/uploads"),
         blobs: Blobs::new(
             folder(&data.join("blobs"))?,
-            decalog_blob::Options { seal: keys.clone(), ..decalog_blob::Options::default() },
+            decalog_blob::Options { seal: keys, ..decalog_blob::Options::default() },
         ),
-        seal: keys,
-        runtime: decalog_runtime::Config {
-            snapshot_every: u64::from(config.server.snapshot_every_records.get()),
-            erase_within: Some(config.server.erasure_window.length()),
-            ..decalog_runtime::Config::default()
-        },
-        meter,
-        fatal,
         identity,
         settings: Settings {
             base: crate::identity::issuer(config, http),
@@ -53,7 +57,6 @@ pub(crate) fn start(
             rules: it.rules.clone(),
             open_accounts: config.identity.open_accounts,
             max_characters: it.max_characters.get() as usize,
-            cache_bytes: u64::from(it.cache_mebibytes.get()) << 20,
         },
     };
     Ok(Service::start(plan)?)

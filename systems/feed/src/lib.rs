@@ -8,7 +8,7 @@
 //!   is its own; partitions tell each other what the other has to know, exactly once.
 //! - [`engine`]: text and its markup, filters, queries, trends; pure.
 //! - [`media`]: what becomes of uploads, in child processes under limits.
-//! - [`projection`]: home timelines in memory.
+//! - [`projection`]: home timelines in memory; [`running`]: the partitions and what follows them.
 //! - [`api`]: the Mastodon client API.
 //!
 //! # The way of a post
@@ -27,6 +27,7 @@ pub mod engine;
 pub mod event;
 pub mod media;
 pub mod projection;
+pub mod running;
 pub mod sabotage;
 pub mod state;
 pub mod value;

@@ -10,23 +10,17 @@ use axum::http::request::Parts;
 use decalog_blob::Blobs;
 use decalog_gateway::access::{Principal, Scope};
 use decalog_identity::api::service::Identity;
-use decalog_log::Log;
 use decalog_runtime::bucket::{bucket_of, partition_of};
-use decalog_runtime::store::Store;
-use decalog_runtime::tables::Database;
-use decalog_runtime::{
-    Config, Health, Meter, OnFatal, Origin, Partition, PartitionId, Setup, StartError, Status,
-    SubscriptionError, System,
-};
-use decalog_seal::KeyRing;
+use decalog_runtime::{Health, Origin, Partition, Status};
 use tempfile::{NamedTempFile, TempDir};
 
 use super::error::Error;
 use super::trends::Counted;
 use crate::command::{Command, OpenAccount, Reply};
 use crate::media::{Limits, Programs, Workshop};
-use crate::projection::homes::{Homes, follow};
-use crate::state::{Feed, SYSTEM};
+use crate::projection::homes::Homes;
+use crate::running::{self, Core, Running};
+use crate::state::Feed;
 use crate::value::AccountId;
 
 /// What handlers share.
@@ -40,26 +34,12 @@ const SETTLE_STEP: Duration = Duration::from_millis(1);
 
 /// Everything the feed is started with.
 pub struct Plan {
-    /// The log that holds its partitions.
-    pub log: Arc<dyn Log>,
-    /// Where snapshots lie.
-    pub store: Arc<dyn Store>,
-    /// Where the event journals lie.
-    pub journal: PathBuf,
-    /// Where the tables lie.
-    pub tables: PathBuf,
+    /// What its partitions are started with.
+    pub core: Core,
     /// Where uploads lie while they are looked at.
     pub uploads: PathBuf,
     /// Where files lie.
     pub blobs: Blobs,
-    /// The keys that seal the event journals, when there are any.
-    pub seal: Option<Arc<KeyRing>>,
-    /// How the partitions behave.
-    pub runtime: Config,
-    /// Who is told what the partitions apply.
-    pub meter: Arc<dyn Meter>,
-    /// Who is told when the process must stop.
-    pub fatal: OnFatal,
     /// Who knows the accounts.
     pub identity: Arc<Identity>,
     /// What can be chosen.
@@ -85,27 +65,22 @@ pub struct Settings {
     pub open_accounts: bool,
     /// Characters in a post.
     pub max_characters: usize,
-    /// Bytes of tables kept in memory.
-    pub cache_bytes: u64,
 }
 
 /// Why the feed does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The runtime refused.
+    /// The partitions do not.
     #[error(transparent)]
-    Start(#[from] StartError),
-    /// The tables cannot be opened.
-    #[error("the tables in {}: {source}", .path.display())]
-    Tables {
+    Partitions(#[from] running::Failure),
+    /// There is no folder for uploads.
+    #[error("the uploads in {}: {source}", .path.display())]
+    Uploads {
         /// The folder.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
     },
-    /// The events could not be followed.
-    #[error("the timelines cannot follow: {0}")]
-    Follow(#[from] SubscriptionError),
 }
 
 /// A running feed.
@@ -117,7 +92,7 @@ pub struct Service {
     pub(crate) workshop: Workshop,
     pub(crate) counted: Counted,
     partitions: Vec<Partition<Feed>>,
-    running: Mutex<Option<System<Feed>>>,
+    running: Running,
     /// Accounts that are known to be known.
     known: Mutex<HashSet<u64>>,
     uploads: PathBuf,
@@ -128,43 +103,22 @@ impl Service {
     /// events.
     pub fn start(plan: Plan) -> Result<Shared, Failure> {
         let settings = plan.settings;
-        let failed = |source| Failure::Tables { path: plan.tables.clone(), source };
+        let failed = |source| Failure::Uploads { path: plan.uploads.clone(), source };
         // What a process left that was killed is of no use to anybody.
         if plan.uploads.exists() {
             std::fs::remove_dir_all(&plan.uploads).map_err(failed)?;
         }
         std::fs::create_dir_all(&plan.uploads).map_err(failed)?;
-        let database = Database::open(&plan.tables, settings.cache_bytes).map_err(failed)?;
-        let count = usize::from(settings.partitions);
-        let make = move |id: PartitionId| {
-            let tables = database.partition(id).expect("a keyspace of an open database");
-            Feed::new(Arc::new(tables), (id.0 & 0xffff) as usize, count)
-        };
-        let setup = Setup {
-            config: plan.runtime,
-            journal: Some(plan.journal),
-            seal: plan.seal,
-            meter: plan.meter,
-            fatal: plan.fatal,
-            ..Setup::new(plan.log, plan.store, make)
-        };
-        let system = System::start(setup, SYSTEM, settings.partitions)?;
-        let partitions = system.partitions().to_vec();
-        let homes = Arc::new(Homes::new(count));
-        for (place, partition) in partitions.iter().enumerate() {
-            // Nothing is kept yet: what was before is read from the tables.
-            let events = partition.project("homes", partition.head())?;
-            tokio::spawn(follow(events, place, Arc::clone(&homes)));
-        }
+        let running = Running::start(plan.core, settings.partitions)?;
         Ok(Arc::new(Service {
             settings,
             identity: plan.identity,
-            homes,
+            homes: Arc::clone(&running.homes),
             blobs: plan.blobs,
             workshop: Workshop::new(Limits::default(), Programs::default()),
             counted: Counted::default(),
-            partitions,
-            running: Mutex::new(Some(system)),
+            partitions: running.partitions.clone(),
+            running,
             known: Mutex::default(),
             uploads: plan.uploads,
         }))
@@ -185,10 +139,7 @@ impl Service {
 
     /// Answers what was taken, syncs, and stops.
     pub fn stop(&self) {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(system) = running {
-            system.shutdown();
-        }
+        self.running.stop();
     }
 
     fn partition(&self, bucket: u16) -> &Partition<Feed> {

@@ -1,8 +1,7 @@
 //! Fan-out: a post goes to each partition that has followers of its author, as one slice; who they are is known there.
 
-use std::collections::BTreeSet;
-
-use decalog_runtime::bucket::partition_of;
+use decalog_runtime::bucket::{BUCKETS, partition_of};
+use decalog_runtime::tables::Order;
 
 use super::Turn;
 use super::follow::step;
@@ -29,20 +28,28 @@ impl Rows {
         }
     }
 
-    /// The buckets that have followers.
-    fn audience(&self, account: AccountId) -> Vec<u16> {
-        let rows = self.tables.scan(&key(family::AUDIENCE, [account.0]));
-        rows.iter().filter_map(|(key, _)| u16::try_from(last_number(key)).ok()).collect()
+    /// The first bucket from this one on that has followers.
+    fn next_audience(&self, account: AccountId, from: usize) -> Option<u16> {
+        let from = key(family::AUDIENCE, [account.0, from as u64]);
+        let to = key(family::AUDIENCE, [account.0, BUCKETS.into()]);
+        let found = self.tables.range(&from, &to, Order::Rising, 1);
+        found.first().and_then(|(key, _)| u16::try_from(last_number(key)).ok())
     }
 }
 
 impl Turn<'_> {
-    /// One bucket of each partition that has followers.
+    /// One bucket of each partition that has followers. Looks once for each of them, however many followers there are.
     fn targets(&self, author: AccountId) -> Vec<(usize, u16)> {
-        let mut seen = BTreeSet::new();
-        let buckets = self.rows.audience(author).into_iter();
-        let each = buckets.map(|bucket| (partition_of(bucket, self.place.partitions), bucket));
-        each.filter(|(partition, _)| seen.insert(*partition)).collect()
+        let partitions = self.place.partitions;
+        let mut targets = Vec::new();
+        let mut from = 0;
+        while let Some(bucket) = self.rows.next_audience(author, from) {
+            let partition = partition_of(bucket, partitions);
+            targets.push((partition, bucket));
+            // The first bucket that the next partition owns.
+            from = ((partition + 1) * usize::from(BUCKETS)).div_ceil(partitions);
+        }
+        targets
     }
 
     /// Sends a slice to each of them.

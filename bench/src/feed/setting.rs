@@ -1,0 +1,142 @@
+//! The feed's partitions in this process, as the product runs them, with the people of a graph.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use decalog_feed::command::message::Asked;
+use decalog_feed::command::{Command, Draft, OpenAccount, Publish, Reply};
+use decalog_feed::projection::homes::{Found, Homes, Wishes};
+use decalog_feed::running::{Core, Running};
+use decalog_feed::state::{Feed, Following, Window};
+use decalog_feed::value::{AccountId, PostId, Visibility};
+use decalog_runtime::bucket::partition_of;
+use decalog_runtime::store::FolderStore;
+use decalog_runtime::{Config, Origin, Partition};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::graph::{Graph, name};
+use crate::log::open_log;
+
+/// As many as the product has by default.
+pub(super) const PARTITIONS: u16 = 4;
+/// Commands on their way while the people are made known.
+const AT_ONCE: usize = 2_048;
+
+/// Starts the partitions: everything durable, nothing reduced.
+pub(super) fn start(directory: &Path) -> anyhow::Result<Running> {
+    let core = Core {
+        log: open_log(&directory.join("journal"))?,
+        store: Arc::new(FolderStore::new(directory.join("snapshots"))),
+        journal: directory.join("events"),
+        tables: directory.join("tables"),
+        cache_bytes: 256 << 20,
+        seal: None,
+        config: Config::default(),
+        meter: Arc::new(()),
+        fatal: Arc::new(|fatal| panic!("{fatal}")),
+    };
+    Ok(Running::start(core, PARTITIONS)?)
+}
+
+/// The partition of an account.
+pub(super) fn partition(running: &Running, account: AccountId) -> &Partition<Feed> {
+    &running.partitions[place(account)]
+}
+
+/// Its number.
+pub(super) fn place(account: AccountId) -> usize {
+    partition_of(account.bucket(), usize::from(PARTITIONS))
+}
+
+/// Has a command done.
+pub(super) async fn ask(
+    partition: &Partition<Feed>,
+    by: AccountId,
+    command: impl Into<Command>,
+) -> anyhow::Result<Reply> {
+    let origin = Origin { principal: by.0, ..Origin::system(by.bucket()) };
+    let reply = partition.submit(origin, &command.into()).await?.reply;
+    anyhow::ensure!(!matches!(reply, Reply::Refused(_)), "refused: {reply:?}");
+    Ok(reply)
+}
+
+/// Opens everybody's account, and lets each partition that has followers of somebody know of one. Who the others are is
+/// not read when a post is delivered: that the timelines know ([`keep_all`]).
+pub(super) async fn open_accounts(running: &Running, graph: &Graph, authors: &[u32]) -> anyhow::Result<()> {
+    let mut commands: Vec<(AccountId, Command)> = Vec::new();
+    for (number, account) in (0_u32..).zip(&graph.accounts) {
+        commands.push((*account, OpenAccount { account: *account, name: name(number) }.into()));
+    }
+    for author in authors {
+        let target = graph.accounts[*author as usize];
+        let mut told = [false; PARTITIONS as usize];
+        for from in graph.followers(*author).map(|reader| graph.accounts[reader as usize]) {
+            if !std::mem::replace(&mut told[place(from)], true) {
+                commands.push((target, Asked { from, target }.into()));
+            }
+            if told == [true; PARTITIONS as usize] {
+                break;
+            }
+        }
+    }
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let mut asked = JoinSet::new();
+    for (account, command) in commands {
+        let (place, partition) = (Arc::clone(&places).acquire_owned().await?, partition(running, account).clone());
+        asked.spawn(async move {
+            let done = ask(&partition, account, command).await;
+            drop(place);
+            done
+        });
+        while let Some(done) = asked.try_join_next() {
+            done??;
+        }
+    }
+    while let Some(done) = asked.join_next().await {
+        done??;
+    }
+    Ok(())
+}
+
+/// Keeps everybody's timeline, as if each had read it, with nothing in it yet.
+pub(super) fn keep_all(homes: &Homes, graph: &Graph) {
+    let how = Following { reblogs: true, notify: false, languages: Vec::new() };
+    for (account, following) in graph.accounts.iter().zip(graph.following()) {
+        let following = following.iter().map(|author| (graph.accounts[*author as usize], how.clone()));
+        let wishes = Wishes { account: *account, following: following.collect(), ..Wishes::default() };
+        let generation = homes.begin(wishes);
+        homes.fill(*account, generation, &[]);
+    }
+}
+
+/// Somebody posts.
+pub(super) async fn post(running: &Running, account: AccountId) -> anyhow::Result<PostId> {
+    let draft = Draft {
+        text: "A post of which a few words are known to be here, as many as people write".to_owned(),
+        spoiler: String::new(),
+        sensitive: false,
+        language: Some("en".to_owned()),
+        visibility: Visibility::Public,
+        reply_to: None,
+        conversation: None,
+        mentions: Vec::new(),
+        tags: Vec::new(),
+        media: Vec::new(),
+        poll: None,
+        application: None,
+    };
+    match ask(partition(running, account), account, Publish { account, draft, scheduled: None }).await? {
+        Reply::Posted(post) => Ok(post),
+        reply => anyhow::bail!("no post: {reply:?}"),
+    }
+}
+
+/// The newest posts of somebody's timeline, at most so many.
+pub(super) fn newest(homes: &Homes, account: AccountId, most: usize) -> anyhow::Result<Vec<PostId>> {
+    match homes.read(account, Window::newest(most)) {
+        Found::Posts(posts) => Ok(posts),
+        found => Err(anyhow::anyhow!("{found:?}")).context("a timeline that cannot be read"),
+    }
+}
