@@ -48,7 +48,7 @@ test-rust: setup-rust ## Rust: units, properties, simulations
 	$(CARGO) test --release --locked
 
 test-sabotage: setup-rust ## Negative controls: with a guarantee taken out, its test must fail
-	$(CARGO) test --release --locked --features sabotage -p decalog-log -p decalog-runtime -p decalog-fix -p decalog-gateway -p decalog-seal -p decalog-identity -p decalog-blob -p decalog-outbound -p decalog-feed --tests controls
+	$(CARGO) test --release --locked --features sabotage -p decalog-log -p decalog-runtime -p decalog-fix -p decalog-gateway -p decalog-seal -p decalog-identity -p decalog-blob -p decalog-outbound -p decalog-learn -p decalog-feed --tests controls
 
 test-acceptance: build setup-python ## Real clients against the built server
 	$(CARGO) build --release --locked -p decalog-fix --example echo
