@@ -247,7 +247,7 @@ def user(people, tmp_path_factory) -> Mastodon:
     picture = tmp_path_factory.mktemp("picture") / "picture.png"
     command = ["ffmpeg", "-loglevel", "error", "-f", "lavfi", "-i", "testsrc=size=64x64", "-frames:v", "1", picture]
     subprocess.run(command, check=True)
-    pictured = user.status_post("look", media_ids=[user.media_post(str(picture), description="a test")])
+    pictured = user.status_post("look", media_ids=[user.media_post(str(picture), description="a test", synchronous=True)])
     user.names = {
         "me": user.me_id,
         "other": other.me_id,
@@ -334,9 +334,36 @@ def test_pages_of_other_origins_may_call(user):
         assert allowed.status_code < 300 and allowed.headers["access-control-allow-origin"] in ("*", "https://app.example"), path
         headers = allowed.headers["access-control-allow-headers"].lower()
         assert headers == "*" or "authorization" in headers, path
+        assert "access-control-allow-credentials" not in allowed.headers
     answer = call(user, "GET", "/api/v1/timelines/home", headers={"origin": "https://app.example"})
     assert answer.headers["access-control-allow-origin"] in ("*", "https://app.example")
-    assert "link" in answer.headers["access-control-expose-headers"].lower()
+    exposed = answer.headers["access-control-expose-headers"].lower()
+    assert all(name in exposed for name in ["link", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "x-request-id"])
+    for path in ["/v1/me", "/oauth/authorize", "/openapi.json"]:
+        other = HTTP.get(user.api_base_url + path, headers={"origin": "https://app.example"})
+        assert "access-control-allow-origin" not in other.headers, f"{path} is not the feed's"
+
+
+def test_what_is_left_of_a_limit_is_told(user):
+    first, second = (call(user, "GET", "/api/v1/preferences").headers for _ in range(2))
+    limit, left = int(first["x-ratelimit-limit"]), int(first["x-ratelimit-remaining"])
+    assert 0 < left < limit and int(second["x-ratelimit-limit"]) == limit and int(second["x-ratelimit-remaining"]) <= left
+    reset = datetime.fromisoformat(first["x-ratelimit-reset"])
+    assert reset > datetime.fromisoformat("2020-01-01T00:00:00Z") and first["x-ratelimit-reset"].endswith("Z")
+    user.me()
+    assert user.ratelimit_limit == limit, "Mastodon.py reads it"
+
+
+def test_a_token_is_given_for_either_kind_of_form(user, people):
+    client, secret = people.app
+    asked = {"grant_type": "client_credentials", "client_id": client, "client_secret": secret, "scope": "read"}
+    for form in [{"data": asked}, {"files": {name: (None, value) for name, value in asked.items()}}, {"json": asked}]:
+        answer = HTTP.post(f"{people.url}/oauth/token", **form)
+        assert answer.status_code == 200 and answer.json()["token_type"] == "Bearer", answer.text
+    twice = [(name, (None, value)) for name, value in [*asked.items(), ("scope", "write")]]
+    assert HTTP.post(f"{people.url}/oauth/token", files=twice).json()["error"] == "invalid_request"
+    broken = HTTP.post(f"{people.url}/oauth/token", content=b"--x\r\nbroken", headers={"content-type": "multipart/form-data; boundary=x"})
+    assert (broken.status_code, broken.json()["error"]) == (400, "invalid_request")
 
 
 def test_pages_of_other_origins_may_show_pictures(user):

@@ -25,7 +25,7 @@ listen = "127.0.0.1:{ports.operators}"
 listen = "127.0.0.1:{ports.http}"
 [http.limits]
 address_per_minute = 0
-account_per_minute = 0
+account_per_minute = 1000000
 sign_in_per_minute = 0
 [identity]
 open_accounts = true

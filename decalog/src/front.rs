@@ -38,6 +38,8 @@ use crate::status::Status;
 /// How often the certificate's files are looked at.
 const CERTIFICATE_LOOK: Duration = Duration::from_secs(10);
 const MINUTE: Duration = Duration::from_secs(60);
+/// What apps of the feed that are web pages call of the rest.
+const FOR_APPS: [&str; 4] = ["/oauth/token", "/oauth/revoke", "/oauth/userinfo", "/.well-known"];
 
 /// The running parts that have routes.
 pub(crate) struct Parts<'a> {
@@ -103,7 +105,9 @@ pub(crate) fn door(config: &Config, parts: &Parts<'_>, watch: Arc<dyn Watch>) ->
     }
     if let Some(feed) = parts.feed {
         let routes = feed::routes().with_state(Arc::clone(feed));
-        front = front.with_system(share("feed", Priority::Ordinary), routes);
+        front = front
+            .with_system(share("feed", Priority::Ordinary), routes)
+            .open_to_pages(feed::PATHS.into_iter().chain(FOR_APPS), feed::EXPOSED);
     }
     front.open()
 }

@@ -102,7 +102,7 @@ fn settings(config: &Config, http: SocketAddr) -> Result<Settings, Failure> {
         audit_days: it.audit_days.get(),
         open_registration: it.open_registration,
         open_accounts: it.open_accounts,
-        apps: mastodon::apps(),
+        apps: mastodon::apps(config.feed.enabled),
         password_checks: it.password_checks.get() as usize,
         password_queue: it.password_queue.get() as usize,
         accounts: it.accounts.iter().map(account).collect(),

@@ -21,12 +21,13 @@ const SCOPES: &str = "read read:accounts read:blocks read:bookmarks read:favouri
 /// What `follow` stands for.
 const FOLLOW: &str = "read:blocks write:blocks read:follows write:follows read:mutes write:mutes";
 
-/// What apps may have.
-pub(crate) fn apps() -> Apps {
+/// What apps may have; they register where the feed is, if it is there.
+pub(crate) fn apps(feed: bool) -> Apps {
     Apps {
         scopes: read_scopes(SCOPES),
         default: read_scopes("read"),
         aliases: [("follow".to_owned(), read_scopes(FOLLOW))].into(),
+        registration: feed.then_some(decalog_feed::api::APPS),
     }
 }
 
@@ -38,7 +39,7 @@ mod tests {
 
     #[test]
     fn the_roles_hold_every_scope_of_apps_and_apps_hold_nothing_of_other_systems() {
-        let apps = apps();
+        let apps = apps(true);
         let rights = USER_RIGHTS.iter().chain(&ADMIN_RIGHTS).map(|right| (*right).to_owned()).collect();
         assert!(within(&apps.scopes, &rights) && within(&rights, &apps.scopes));
         assert!(

@@ -27,6 +27,8 @@ pub enum Access {
     Signed,
     /// An account's principal that holds this scope.
     Scope(Scope),
+    /// An account's principal that holds one of these two.
+    Either(Scope, Scope),
     /// Any valid principal, also that of an app which acts for no account.
     Known,
     /// A principal that holds this scope, also that of an app which acts for no account.
@@ -36,15 +38,21 @@ pub enum Access {
 impl Access {
     /// Whether whoever calls must be an account: an app that acts for none is refused.
     pub fn needs_account(self) -> bool {
-        matches!(self, Access::Signed | Access::Scope(_))
+        matches!(self, Access::Signed | Access::Scope(_) | Access::Either(..))
     }
 
-    /// The scope that it asks for.
+    /// The scope that it asks for, the first of two.
     pub fn scope(self) -> Option<Scope> {
         match self {
-            Access::Scope(scope) | Access::App(scope) => Some(scope),
+            Access::Scope(scope) | Access::App(scope) | Access::Either(scope, _) => Some(scope),
             Access::Public | Access::Signed | Access::Known => None,
         }
+    }
+
+    /// The scope that is lacking, if one is.
+    pub fn lacking(self, held: &Scopes) -> Option<Scope> {
+        let other = matches!(self, Access::Either(_, other) if held.holds(other));
+        self.scope().filter(|scope| !other && !held.holds(*scope))
     }
 }
 
@@ -54,6 +62,7 @@ impl fmt::Display for Access {
             Access::Public => f.write_str("public"),
             Access::Signed => f.write_str("signed in"),
             Access::Scope(scope) => scope.fmt(f),
+            Access::Either(one, other) => write!(f, "{one} or {other}"),
             Access::Known => f.write_str("signed in (apps too)"),
             Access::App(scope) => write!(f, "{scope} (apps too)"),
         }

@@ -96,7 +96,7 @@ impl Gate {
         if access.needs_account() && !principal.has_account() && !sabotage::lacks(Sabotage::AppsLetIn) {
             return Err(needs_account());
         }
-        match access.scope().filter(|scope| !principal.scopes.holds(*scope)) {
+        match access.lacking(&principal.scopes) {
             Some(scope) if !sabotage::lacks(Sabotage::ScopeUnchecked) => Err(lacks_scope(scope)),
             _ => Ok(Some(principal)),
         }

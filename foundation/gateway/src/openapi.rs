@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::http::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use crate::access::Access;
+use crate::access::{Access, Scope};
 use crate::problem::{self, ProblemType};
 use crate::route::{Declared, Routes};
 
@@ -93,6 +93,12 @@ impl Document {
             Access::Public => json!([]),
             Access::Signed => json!([{ "bearer": [] }, { "apiKey": [] }]),
             Access::Known => json!([{ "bearer": [] }]),
+            Access::Either(one, other) => {
+                self.scopes.extend([one.0, other.0]);
+                operation["description"] = described(&operation, &format!("{one} or {other}"));
+                let with = |scope: Scope| [json!({ "bearer": [scope.0] }), json!({ "apiKey": [scope.0] })];
+                json!([with(one), with(other)].concat())
+            }
             Access::Scope(scope) | Access::App(scope) => {
                 self.scopes.push(scope.0);
                 operation["description"] = described(&operation, scope.0);

@@ -18,6 +18,10 @@ pub enum Sabotage {
     BodyUnbounded,
     /// Everybody may ask as often as they like.
     RateUnlimited,
+    /// What is open to pages of every origin on some paths is so on all.
+    PagesListed,
+    /// An answer that did not wait for the request's body says nothing of what becomes of the connection.
+    EarlyAnswer,
 }
 
 #[cfg(feature = "sabotage")]

@@ -6,6 +6,7 @@
 
 mod asked;
 mod finish;
+mod pages;
 mod table;
 
 use std::any::Any;
@@ -14,10 +15,10 @@ use std::future::{Future, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::future::RouteFuture;
 use futures_util::FutureExt as _;
@@ -25,25 +26,23 @@ use futures_util::future::BoxFuture;
 use hyper::body::Body as _;
 use tokio::time::timeout_at;
 use tower::{Layer as _, Service, ServiceExt as _};
-use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::cors::CorsLayer;
 use tracing::Instrument as _;
 
 use crate::behalf;
-use crate::gate::{API_KEY, Gate};
-use crate::limit::{RATELIMIT, RATELIMIT_POLICY, Told};
+use crate::gate::Gate;
+use crate::limit::Told;
 use crate::overload::{Bulkhead, Place, Share};
 use crate::problem::{self, Problem};
 use crate::route::Routes;
 use crate::sabotage::{self, Sabotage};
-use crate::trace::{TRACEPARENT, TraceContext};
+use crate::trace::TraceContext;
 use crate::watch::Watch;
 
 use asked::Asked;
 pub use finish::REQUEST_ID;
+use pages::Pages;
 use table::{Found, Table};
-
-/// How long a browser may remember what CORS allows.
-const CORS_AGE: Duration = Duration::from_secs(3_600);
 
 /// What a front is told.
 #[derive(Clone)]
@@ -68,13 +67,15 @@ impl Default for Settings {
 pub struct Front {
     gate: Gate,
     settings: Settings,
+    pages: Pages,
     table: Table,
 }
 
 impl Front {
     /// A front with this gate and no route yet.
     pub fn new(gate: Gate, settings: Settings) -> Self {
-        Self { gate, settings, table: Table::default() }
+        let pages = Pages::listed(&settings.cors_origins);
+        Self { gate, settings, pages, table: Table::default() }
     }
 
     /// With these routes, which take as much as they like.
@@ -93,18 +94,30 @@ impl Front {
     #[must_use]
     pub fn with_system(mut self, bulkhead: Bulkhead, routes: Routes<()>) -> Self {
         let share = Share::of(bulkhead);
-        let (refuse, routes) = routes.into_parts();
+        let (manner, beneath, routes) = routes.into_parts();
         for (declared, handler) in routes {
-            self.table.add(declared, Arc::clone(&share), refuse, handler);
+            self.table.add(declared, Arc::clone(&share), manner, handler);
         }
+        self.table.speak_beneath(beneath, manner);
+        self
+    }
+
+    /// Pages of every origin may call these paths and those beneath them, whatever the settings list, and may read these
+    /// headers. Never with what a browser adds by itself: whoever calls shows a token, or is nobody.
+    #[must_use]
+    pub fn open_to_pages(
+        mut self,
+        beneath: impl IntoIterator<Item = &'static str>,
+        expose: impl IntoIterator<Item = HeaderName>,
+    ) -> Self {
+        self.pages.open(beneath, expose);
         self
     }
 
     /// The front as it is asked.
     pub fn open(self) -> Door {
-        let Self { gate, settings, table } = self;
-        let cors = (!settings.cors_origins.is_empty()).then(|| cors(&settings.cors_origins));
-        Door(Arc::new(Inner { gate, settings, cors, table }))
+        let Self { gate, settings, pages, table } = self;
+        Door(Arc::new(Inner { gate, settings, pages, table }))
     }
 }
 
@@ -116,7 +129,7 @@ pub struct Door(Arc<Inner>);
 struct Inner {
     gate: Gate,
     settings: Settings,
-    cors: Option<CorsLayer>,
+    pages: Pages,
     table: Table,
 }
 
@@ -126,7 +139,7 @@ impl Door {
         let inner = &*self.0;
         let found = inner.table.find(request.method(), request.uri().path());
         let (asked, trace) = Asked::of(&request, &found, &inner.settings);
-        let work = match &inner.cors {
+        let work = match inner.pages.of(request.uri().path()) {
             None => asked.span.in_scope(|| self.admit(found, asked.begin, trace, request)),
             Some(cors) => self.for_pages(cors, asked.begin, trace, request),
         };
@@ -162,19 +175,19 @@ impl Door {
         request: Request,
     ) -> BoxFuture<'static, Response> {
         let mut told = Told::default();
-        let refuse = found.refuse();
+        let manner = found.manner();
         let entered = catch_unwind(AssertUnwindSafe(|| self.enter(found, begin, request, &mut told)));
         match entered {
             Ok(Ok((place, work))) => {
                 let end = place.deadline(begin);
                 let work = timeout_at(end, behalf::of_request(trace, end, work));
                 let handled = move |outcome| match outcome {
-                    Ok(outcome) => told.tell(answered(outcome)),
-                    Err(_) => told.tell(refuse(place.too_late())),
+                    Ok(outcome) => told.tell(manner, answered(outcome)),
+                    Err(_) => told.tell(manner, (manner.refuse)(place.too_late())),
                 };
                 work.map(handled).boxed()
             }
-            Ok(Err(refusal)) => ready(told.tell(refuse(refusal))).boxed(),
+            Ok(Err(refusal)) => ready(told.tell(manner, (manner.refuse)(refusal))).boxed(),
             Err(panic) => ready(panicked(panic)).boxed(),
         }
     }
@@ -190,7 +203,7 @@ impl Door {
         let entry = match found {
             Found::Route(entry) => entry,
             Found::OtherMethods(there) => return Err(table::other_methods(request.method(), there)),
-            Found::Nothing => return Err(problem::NOT_FOUND.because("nothing is at this path")),
+            Found::Nothing(_) => return Err(problem::NOT_FOUND.because("nothing is at this path")),
         };
         let place = entry.share.enter()?;
         if let Some(principal) = self.0.gate.enter(&entry.declared, &request, now, told)? {
@@ -233,22 +246,6 @@ fn answered(outcome: Result<Response, Infallible>) -> Response {
     let mut response = outcome.unwrap_or_else(|never| match never {});
     response.headers_mut().reserve(finish::HEADERS);
     response
-}
-
-fn cors(origins: &[HeaderValue]) -> CorsLayer {
-    CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins.iter().cloned()))
-        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, API_KEY, TRACEPARENT, REQUEST_ID])
-        .expose_headers([
-            REQUEST_ID,
-            header::RETRY_AFTER,
-            header::WWW_AUTHENTICATE,
-            RATELIMIT,
-            RATELIMIT_POLICY,
-            HeaderName::from_static("decalog-offset"),
-        ])
-        .max_age(CORS_AGE)
 }
 
 fn panicked(panic: Box<dyn Any + Send>) -> Response {

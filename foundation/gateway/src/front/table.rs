@@ -4,25 +4,28 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::{HeaderValue, Method, header};
-use axum::response::IntoResponse as _;
 use axum::routing::MethodRouter;
 
 use crate::overload::Share;
 use crate::problem::{self, Problem};
-use crate::route::{Declared, Refuse};
+use crate::route::{Declared, Manner, is_beneath};
 
 /// One route, and what a request for it meets.
 pub(super) struct Entry {
     pub(super) declared: Declared,
     pub(super) share: Arc<Share>,
-    refuse: Refuse,
+    manner: Manner,
     /// Its handler alone: whatever the request says, no other can be reached from here.
     pub(super) handler: Router,
 }
 
 /// All routes, by path.
 #[derive(Default)]
-pub(super) struct Table(matchit::Router<Vec<Entry>>);
+pub(super) struct Table {
+    routes: matchit::Router<Vec<Entry>>,
+    /// Paths beneath which a protocol speaks, also where no route is.
+    beneath: Vec<(&'static str, Manner)>,
+}
 
 /// What a request is for.
 #[derive(Clone, Copy)]
@@ -30,7 +33,7 @@ pub(super) enum Found<'a> {
     Route(&'a Entry),
     /// The path's routes are for other methods.
     OtherMethods(&'a [Entry]),
-    Nothing,
+    Nothing(Manner),
 }
 
 impl Table {
@@ -40,28 +43,38 @@ impl Table {
         &mut self,
         declared: Declared,
         share: Arc<Share>,
-        refuse: Refuse,
+        manner: Manner,
         handler: MethodRouter,
     ) {
         let path = declared.path;
         let handler = Router::new().route(path, handler);
-        let entry = Entry { declared, share, refuse, handler };
+        let entry = Entry { declared, share, manner, handler };
         // What is there already may be another template that only looks alike: then the insertion below says so.
-        if let Ok(there) = self.0.at_mut(path)
+        if let Ok(there) = self.routes.at_mut(path)
             && there.value.first().is_some_and(|first| first.declared.path == path)
         {
             let taken = there.value.iter().any(|other| other.declared.method == entry.declared.method);
             assert!(!taken, "{} {path} is declared twice", entry.declared.method);
             return there.value.push(entry);
         }
-        if let Err(error) = self.0.insert(path, vec![entry]) {
+        if let Err(error) = self.routes.insert(path, vec![entry]) {
             panic!("the path {path} cannot be a route: {error}");
         }
     }
 
+    /// What has no route beneath these paths is answered in this manner.
+    pub(super) fn speak_beneath(&mut self, paths: &[&'static str], manner: Manner) {
+        self.beneath.extend(paths.iter().map(|path| (*path, manner)));
+    }
+
+    fn nothing(&self, path: &str) -> Found<'_> {
+        let of = self.beneath.iter().find(|(root, _)| is_beneath(path, root));
+        Found::Nothing(of.map(|(_, manner)| *manner).unwrap_or_default())
+    }
+
     /// The route of a request. GET answers HEAD too.
     pub(super) fn find(&self, method: &Method, path: &str) -> Found<'_> {
-        let Ok(there) = self.0.at(path) else { return Found::Nothing };
+        let Ok(there) = self.routes.at(path) else { return self.nothing(path) };
         let wanted = if method == Method::HEAD { &Method::GET } else { method };
         let with = |method: &Method| there.value.iter().find(|entry| entry.declared.method == *method);
         match with(method).or_else(|| with(wanted)) {
@@ -72,14 +85,12 @@ impl Table {
 }
 
 impl Found<'_> {
-    /// How it is said that the request is refused.
-    pub(super) fn refuse(&self) -> Refuse {
+    /// How the gateway answers for it.
+    pub(super) fn manner(&self) -> Manner {
         match self {
-            Found::Route(entry) => entry.refuse,
-            Found::OtherMethods(others) => {
-                others.first().map_or(|problem| problem.into_response(), |entry| entry.refuse)
-            }
-            Found::Nothing => |problem| problem.into_response(),
+            Found::Route(entry) => entry.manner,
+            Found::OtherMethods(others) => others.first().map(|entry| entry.manner).unwrap_or_default(),
+            Found::Nothing(manner) => *manner,
         }
     }
 
@@ -88,7 +99,7 @@ impl Found<'_> {
         match self {
             Found::Route(entry) => Some(entry.declared.path),
             Found::OtherMethods(others) => others.first().map(|entry| entry.declared.path),
-            Found::Nothing => None,
+            Found::Nothing(_) => None,
         }
     }
 }

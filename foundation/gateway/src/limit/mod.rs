@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 
 use crate::problem::{self, Problem};
+use crate::route::Manner;
 
 pub use table::{Decision, Rate, Table};
 
@@ -73,6 +74,17 @@ struct Policy {
     name: String,
     /// `RateLimit-Policy` when it alone was applied.
     alone: HeaderValue,
+}
+
+/// What is left of a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Requests that are allowed in its window.
+    pub quota: u32,
+    /// Requests that would be let in now.
+    pub remaining: u32,
+    /// Until all of the quota is there again.
+    pub full_in: Duration,
 }
 
 /// What was decided about one request, to be told in its answer.
@@ -174,18 +186,35 @@ impl Policy {
 
 impl Told {
     /// Writes into the answer's headers what there is to say.
-    pub(crate) fn tell(&self, mut response: Response) -> Response {
+    pub(crate) fn tell(&self, manner: Manner, mut response: Response) -> Response {
         self.write(response.headers_mut());
+        if let Some(left) = self.nearest() {
+            (manner.limited)(left, response.headers_mut());
+        }
         response
+    }
+
+    fn sides(&self) -> impl Iterator<Item = (&Policy, Decision)> {
+        let policies = self.policies.iter();
+        let sides = policies.flat_map(|it| [(&it.address, self.address), (&it.account, self.account)]);
+        sides.filter_map(|(policy, decision)| Some((policy.as_ref()?, decision?)))
+    }
+
+    /// The limit that comes first.
+    fn nearest(&self) -> Option<Left> {
+        let left = self.sides().map(|(policy, decision)| Left {
+            quota: policy.rate.quota,
+            remaining: decision.remaining,
+            full_in: decision.full_in,
+        });
+        left.min_by_key(|left| left.remaining)
     }
 
     fn write(&self, headers: &mut HeaderMap) {
         let Some(policies) = &self.policies else { return };
-        let sides = [(&policies.address, self.address), (&policies.account, self.account)];
         let mut left = String::with_capacity(LEFT_BYTES);
         let mut policy = None;
-        for (side, decision) in sides {
-            let (Some(side), Some(decision)) = (side, decision) else { continue };
+        for (side, decision) in self.sides() {
             side.write(decision, &mut left);
             policy = Some(if policy.is_none() { &side.alone } else { &policies.both });
         }

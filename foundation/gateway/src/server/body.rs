@@ -1,9 +1,9 @@
 //! A request body that must keep coming: slower than a minimum rate ends it.
 
-use std::future::Future as _;
+use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,10 +19,37 @@ pub(crate) struct Pace {
 
 /// A body with a pace. The clock starts when somebody first waits for it.
 pub(crate) struct Paced {
-    body: Incoming,
+    /// There until this is dropped.
+    body: Option<Incoming>,
     pace: Pace,
     late: Option<Pin<Box<Sleep>>>,
-    was_late: Arc<AtomicBool>,
+    fate: Arc<Fate>,
+}
+
+/// What became of a body.
+#[derive(Default)]
+pub(crate) struct Fate {
+    was_late: AtomicBool,
+    unread: Mutex<Option<Incoming>>,
+}
+
+impl Fate {
+    /// Whether it was given up because it came too slowly.
+    pub(crate) fn was_late(&self) -> bool {
+        self.was_late.load(Ordering::Acquire)
+    }
+
+    /// What nobody wanted to read, when there is more of it.
+    pub(crate) fn unread(&self) -> Option<Incoming> {
+        let mut unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
+        unread.take().filter(|body| !body.is_end_stream())
+    }
+}
+
+impl Drop for Paced {
+    fn drop(&mut self) {
+        *self.fate.unread.lock().unwrap_or_else(PoisonError::into_inner) = self.body.take();
+    }
 }
 
 /// The client sends its body too slowly.
@@ -31,10 +58,9 @@ pub(crate) struct Paced {
 pub(crate) struct TooSlow;
 
 impl Paced {
-    /// The flag is raised when the body is given up.
-    pub(crate) fn new(body: Incoming, pace: Pace) -> (Self, Arc<AtomicBool>) {
-        let was_late = Arc::default();
-        (Self { body, pace, late: None, was_late: Arc::clone(&was_late) }, was_late)
+    pub(crate) fn new(body: Incoming, pace: Pace) -> (Self, Arc<Fate>) {
+        let fate = Arc::default();
+        (Self { body: Some(body), pace, late: None, fate: Arc::clone(&fate) }, fate)
     }
 }
 
@@ -47,7 +73,8 @@ impl Body for Paced {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = &mut *self;
-        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
+        let Some(body) = &mut this.body else { return Poll::Ready(None) };
+        if let Poll::Ready(frame) = Pin::new(body).poll_frame(context) {
             let length = match &frame {
                 Some(Ok(frame)) => frame.data_ref().map_or(0, Bytes::len),
                 _ => 0,
@@ -64,17 +91,31 @@ impl Body for Paced {
         match late.as_mut().poll(context) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(()) => {
-                this.was_late.store(true, Ordering::Release);
+                this.fate.was_late.store(true, Ordering::Release);
                 Poll::Ready(Some(Err(Box::new(TooSlow))))
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
+}
+
+/// Reads on what nobody wants, so that the connection can go on or end in good order; only so much, and not for long.
+pub(crate) async fn drain(mut body: Incoming, most: u64, within: Duration) {
+    let mut left = most;
+    let all = async {
+        while let Some(Ok(frame)) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+            let length = frame.data_ref().map_or(0, Bytes::len) as u64;
+            let Some(rest) = left.checked_sub(length) else { return };
+            left = rest;
+        }
+    };
+    // What does not come in time ends with its connection.
+    let _ = tokio::time::timeout(within, all).await;
 }

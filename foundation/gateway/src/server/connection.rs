@@ -5,7 +5,7 @@ use std::future::{Future, ready};
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderValue, Request, Response, Version, header};
@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio_rustls::server::TlsStream;
 
-use super::body::{Pace, Paced};
+use super::body::{Fate, Pace, Paced, drain};
 use super::proxy::{self, Parsed};
 use super::stream::{Stream, Transport};
 use super::timer::Deadlines;
@@ -28,12 +28,15 @@ use crate::client::{Client, Source};
 use crate::front::Door;
 use crate::gate::ClientCertificate;
 use crate::problem::{self, Problem};
+use crate::sabotage::{self, Sabotage};
 use crate::tls::ACME;
 
 /// How an HTTP/2 connection opens (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Streams that one HTTP/2 connection may have open.
 const STREAMS: u32 = 128;
+/// As much of a body that nobody wants is read, so that its connection can serve the next request.
+const DRAINED: u64 = 64 << 10;
 
 /// Serves it to its end.
 pub(super) async fn serve(
@@ -219,30 +222,57 @@ impl Known {
         }
         // RFC 9112 section 6.1: a request with both framings counts as chunked, and must be its connection's
         // last. The HTTP library takes the Content-Length away, so every chunked request is.
-        let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
-        let (request, was_late) = self.paced(request);
+        let end = End {
+            chunked: request.headers().contains_key(header::TRANSFER_ENCODING),
+            asks_first: request.headers().contains_key(header::EXPECT),
+            streams: request.version() == Version::HTTP_2,
+            patience: self.settings.body_timeout,
+        };
+        let (request, fate) = self.paced(request);
         let answered = move |response: Response<Body>| {
-            let late = was_late.is_some_and(|late| late.load(Ordering::Acquire));
-            Ok(if late && !response.status().is_success() {
-                last(problem::TOO_SLOW.because("the request's body came too slowly").into_response())
-            } else if chunked {
-                last(response)
-            } else {
-                response
+            Ok(match fate {
+                Some(fate) => end.heed(&fate, response),
+                None => response,
             })
         };
         self.door.answer(request).map(answered).right_future()
     }
 
-    /// The request with a body that must keep coming, and, if there is one, what says that it did not.
-    fn paced(&self, request: Request<Incoming>) -> (Request<Body>, Option<Arc<AtomicBool>>) {
+    /// The request with a body that must keep coming, and, if there is one, what became of it.
+    fn paced(&self, request: Request<Incoming>) -> (Request<Body>, Option<Arc<Fate>>) {
         if request.body().is_end_stream() {
             return (request.map(|_| Body::empty()), None);
         }
         let pace = Pace { grace: self.settings.body_timeout, bytes_per_second: self.settings.body_rate };
         let (parts, body) = request.into_parts();
-        let (body, was_late) = Paced::new(body, pace);
-        (Request::from_parts(parts, Body::new(body)), Some(was_late))
+        let (body, fate) = Paced::new(body, pace);
+        (Request::from_parts(parts, Body::new(body)), Some(fate))
+    }
+}
+
+/// What the answer to a request with a body must heed.
+struct End {
+    chunked: bool,
+    /// The client sends its body only when it is told to go on.
+    asks_first: bool,
+    /// Requests do not share one stream of bytes.
+    streams: bool,
+    patience: Duration,
+}
+
+impl End {
+    /// The answer, which is the connection's last when what is left of the body would stand before the next request.
+    fn heed(self, fate: &Fate, response: Response<Body>) -> Response<Body> {
+        if fate.was_late() && !response.status().is_success() {
+            return last(problem::TOO_SLOW.because("the request's body came too slowly").into_response());
+        }
+        let unread = fate.unread().filter(|_| !self.streams && !sabotage::lacks(Sabotage::EarlyAnswer));
+        let Some(body) = unread else { return if self.chunked { last(response) } else { response } };
+        let short = body.size_hint().upper().is_some_and(|left| left <= DRAINED);
+        if !self.asks_first {
+            tokio::spawn(drain(body, DRAINED, self.patience));
+        }
+        if self.chunked || self.asks_first || !short { last(response) } else { response }
     }
 }
 

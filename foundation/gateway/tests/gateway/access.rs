@@ -60,6 +60,7 @@ fn routes() -> Routes<()> {
         .route(Method::DELETE, "/things/{id}", Access::Scope(WRITE), whoami)
         .route(Method::GET, "/known", Access::Known, whoami)
         .route(Method::GET, "/app", Access::App(READ), whoami)
+        .route(Method::GET, "/either", Access::Either(READ, WRITE), whoami)
 }
 
 fn door() -> Door {
@@ -125,6 +126,11 @@ pub(crate) fn each_route_lets_in_only_who_may() {
                 assert_eq!(without.problem(), "credential-required");
                 assert_eq!((with("expired").0, with("none").1.body), (401, b"ada".to_vec()));
             }
+            Access::Either(one, two) => {
+                assert_eq!(without.problem(), "credential-required");
+                assert_eq!(with("none").1.problem(), "insufficient-scope");
+                assert_eq!((with(one.0).1.body, with(two.0).1.body), (b"ada".to_vec(), b"ada".to_vec()));
+            }
             Access::Scope(scope) | Access::App(scope) => {
                 let other = if *scope == READ { WRITE } else { READ };
                 assert_eq!(without.problem(), "credential-required");
@@ -145,7 +151,7 @@ pub(crate) fn an_app_of_no_account_passes_where_apps_may_and_nowhere_else() {
         match access {
             Access::Public => assert_eq!(answer.body, b"nobody", "it counts as none"),
             Access::Known | Access::App(_) => assert_eq!(answer.body, b"app"),
-            Access::Signed | Access::Scope(_) => {
+            Access::Signed | Access::Scope(_) | Access::Either(..) => {
                 assert_eq!((answer.status.as_u16(), answer.problem()), (403, "account-required"), "{path}");
             }
         }

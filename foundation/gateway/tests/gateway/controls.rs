@@ -10,6 +10,8 @@ fn nothing_can_be_taken_out_of_an_ordinary_build() {
     crate::proxies::a_stranger_cannot_name_the_client();
     crate::layers::a_body_above_the_limit_is_refused();
     crate::limits::an_address_and_an_account_have_their_quota();
+    crate::pages::every_origin_may_call_what_is_open_and_nothing_beside_it();
+    crate::server::an_answer_before_the_body_leaves_the_connection_in_order();
 }
 
 #[cfg(feature = "sabotage")]
@@ -46,6 +48,18 @@ mod taken_out {
     #[test]
     fn rate() {
         fails_without(Sabotage::RateUnlimited, crate::limits::an_address_and_an_account_have_their_quota);
+    }
+
+    #[test]
+    fn pages() {
+        let test = crate::pages::every_origin_may_call_what_is_open_and_nothing_beside_it;
+        fails_without(Sabotage::PagesListed, test);
+    }
+
+    #[test]
+    fn early_answer() {
+        let test = crate::server::an_answer_before_the_body_leaves_the_connection_in_order;
+        fails_without(Sabotage::EarlyAnswer, test);
     }
 
     #[test]

@@ -57,6 +57,30 @@ pub(crate) fn an_address_and_an_account_have_their_quota() {
 }
 
 #[test]
+fn a_protocol_says_what_is_left_in_its_own_headers() {
+    let rate = |quota| Some(Rate { quota, window: Duration::from_secs(3_600) });
+    let limits = Limits::new(1_000, [(ORDINARY, Rates { address: rate(6), account: rate(4) })]);
+    let routes = Routes::<()>::new().route(Method::GET, "/", Access::Public, async || "");
+    let routes = routes.telling_limits(|left, headers| {
+        let said = format!("{} of {} for {} s", left.remaining, left.quota, left.full_in.as_secs());
+        headers.insert("x-left", said.parse().unwrap());
+    });
+    let gate = Gate::new(Arc::new(Names)).limited(Arc::new(limits));
+    let door = Front::new(gate, Settings::default()).with(routes).open();
+    let told = |token: &str| {
+        let (status, headers) = ask(&door, "/", "192.0.2.1", token);
+        (status, headers["x-left"].to_str().unwrap().to_owned())
+    };
+    assert_eq!(told("unknown"), (200, "5 of 6 for 600 s".to_owned()));
+    assert_eq!(told("none"), (200, "3 of 4 for 900 s".to_owned()), "of the limit that comes first");
+    for _ in 0..4 {
+        told("unknown");
+    }
+    let (status, said) = told("unknown");
+    assert!(status == 429 && said.starts_with("0 of 6"), "a refusal too: {said}");
+}
+
+#[test]
 fn an_answer_tells_what_is_left_and_a_refusal_when_to_come_back() {
     let door = door();
     let (_, headers) = ask(&door, "/", "192.0.2.1", "none");

@@ -7,6 +7,7 @@ mod hostile;
 mod layers;
 mod limits;
 mod operations;
+mod pages;
 mod proxies;
 mod server;
 mod tls;

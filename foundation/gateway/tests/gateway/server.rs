@@ -101,6 +101,32 @@ fn a_body_that_is_too_slow_is_refused() {
 }
 
 #[test]
+pub(crate) fn an_answer_before_the_body_leaves_the_connection_in_order() {
+    run(async {
+        let desk = Desk::open(Settings::default()).await;
+        let next = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        let head = |length: usize, more: &str| {
+            format!("POST /nothing HTTP/1.1\r\nhost: x\r\n{more}content-length: {length}\r\n\r\n")
+        };
+        // A short body is read to its end, also when it comes after the answer: then the next request is served.
+        let mut stream = desk.connect().await;
+        stream.write_all(head(60_000, "").as_bytes()).await.unwrap();
+        let early = until(&mut stream, "\r\n\r\n").await;
+        assert!(status(&early) == 404 && !early.contains("connection: close"), "{early}");
+        stream.write_all(&[&[b'x'; 60_000][..], next].concat()).await.unwrap();
+        let later = rest(&mut stream).await;
+        assert!(later.contains("HTTP/1.1 200") && later.ends_with("hello"), "{later}");
+        // A long one, or one that waits to be asked for, ends the connection, and the answer says so.
+        for head in [head(1 << 20, ""), head(8, "expect: 100-continue\r\n")] {
+            let mut stream = desk.connect().await;
+            stream.write_all(head.as_bytes()).await.unwrap();
+            let answer = until(&mut stream, "\r\n\r\n").await;
+            assert!(status(&answer) == 404 && answer.contains("connection: close"), "{answer}");
+        }
+    });
+}
+
+#[test]
 fn a_client_that_takes_nothing_is_cut_off() {
     run(async {
         let settings = Settings { max_connections: 1, write_timeout: SOON, ..Settings::default() };

@@ -126,6 +126,8 @@ pub struct Apps {
     pub default: Scopes,
     /// Names that mean other scopes, too, for every principal that holds one.
     pub aliases: Aliases,
+    /// The path at which they register, when they may.
+    pub registration: Option<&'static str>,
 }
 
 /// Why something is not done.

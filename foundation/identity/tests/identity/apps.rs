@@ -25,6 +25,7 @@ pub(crate) fn settings() -> Apps {
         ),
         default: read_scopes("read"),
         aliases: [("follow".to_owned(), read_scopes("read:blocks write:blocks"))].into(),
+        registration: Some("/apps"),
     }
 }
 

@@ -25,9 +25,11 @@ mod trends;
 
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler as _;
-use axum::http::Method;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use decalog_gateway::access::{Access, Scope};
+use decalog_gateway::front::REQUEST_ID;
+use decalog_gateway::limit::Left;
 use decalog_gateway::problem::Problem;
 use decalog_gateway::route::Routes;
 
@@ -35,6 +37,17 @@ use error::Error;
 use service::Shared;
 
 const PUBLIC: Access = Access::Public;
+
+/// Where apps register.
+pub const APPS: &str = "/api/v1/apps";
+/// The paths that are this API's, beneath which pages of every origin may call.
+pub const PATHS: [&str; 5] = ["/api", "/media", "/nodeinfo", "/avatars", "/headers"];
+/// What of an answer's headers those pages may read.
+pub const EXPOSED: [HeaderName; 5] = [header::LINK, LIMIT, REMAINING, RESET, REQUEST_ID];
+
+const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
 /// What asks for this scope.
 const fn needs(scope: &'static str) -> Access {
@@ -53,6 +66,15 @@ fn refuse(problem: Problem) -> Response {
     response
 }
 
+/// What is left of a limit, as Mastodon says it.
+fn tell_limit(left: Left, headers: &mut HeaderMap) {
+    let reset = jiff::Timestamp::now() + left.full_in;
+    let reset = HeaderValue::try_from(reset.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string());
+    headers.insert(LIMIT, left.quota.into());
+    headers.insert(REMAINING, left.remaining.into());
+    headers.extend(reset.ok().map(|reset| (RESET, reset)));
+}
+
 /// Every route.
 pub fn routes() -> Routes<Shared> {
     let all = [
@@ -67,7 +89,8 @@ pub fn routes() -> Routes<Shared> {
         inbox_routes(),
         media_routes(),
     ];
-    all.into_iter().fold(Routes::new(), Routes::merge).refusing(refuse)
+    let all = all.into_iter().fold(Routes::new(), Routes::merge);
+    all.refusing(refuse).telling_limits(tell_limit).beneath(&["/api"])
 }
 
 fn server_routes() -> Routes<Shared> {
@@ -100,7 +123,7 @@ fn server_routes() -> Routes<Shared> {
         .route(Method::GET, "/.well-known/webfinger", PUBLIC, instance::webfinger)
         .route(Method::GET, "/avatars/original/missing.png", PUBLIC, instance::missing_picture)
         .route(Method::GET, "/headers/original/missing.png", PUBLIC, instance::missing_picture)
-        .route(Method::POST, "/api/v1/apps", PUBLIC, apps::register)
+        .route(Method::POST, APPS, PUBLIC, apps::register)
         .route(Method::GET, "/api/v1/apps/verify_credentials", Access::Known, apps::verify)
         .route(Method::GET, "/api/v2/search", PUBLIC, search::search)
 }
@@ -112,7 +135,7 @@ fn account_routes() -> Routes<Shared> {
         .route(
             Method::GET,
             "/api/v1/accounts/verify_credentials",
-            needs("read:accounts"),
+            Access::Either(Scope("read:accounts"), Scope("profile")),
             accounts::verify_credentials,
         )
         .route(

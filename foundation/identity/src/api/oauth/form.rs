@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, Multipart, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use decalog_gateway::client::Client as Peer;
@@ -52,15 +52,37 @@ pub(crate) struct Form(BTreeMap<String, String>);
 
 impl Form {
     pub(super) fn read(bytes: &[u8]) -> Result<Form, Refused> {
-        let mut form = BTreeMap::new();
+        let mut form = Form::default();
         for (name, value) in form_urlencoded::parse(bytes) {
-            // A parameter without a value counts as left out.
-            let twice = !value.is_empty() && form.insert(name.to_string(), value.into_owned()).is_some();
-            if twice && READ.contains(&&*name) {
-                return Err(refuse("invalid_request", "a parameter stands twice"));
-            }
+            form.take(&name, value.into_owned())?;
         }
-        Ok(Form(form))
+        Ok(form)
+    }
+
+    /// A parameter more. Without a value it counts as left out.
+    fn take(&mut self, name: &str, value: String) -> Result<(), Refused> {
+        let twice = !value.is_empty() && self.0.insert(name.to_owned(), value).is_some();
+        if twice && READ.contains(&name) {
+            return Err(refuse("invalid_request", "a parameter stands twice"));
+        }
+        Ok(())
+    }
+
+    /// The parts of a multipart form that are no files.
+    async fn read_multipart<S: Send + Sync>(request: Request, state: &S) -> Result<Form, Refused> {
+        let broken = |_| refuse("invalid_request", "the multipart form cannot be read");
+        let opened = Multipart::from_request(request, state).await;
+        let mut parts =
+            opened.map_err(|_| refuse("invalid_request", "the multipart form has no boundary"))?;
+        let mut form = Form::default();
+        while let Some(part) = parts.next_field().await.map_err(broken)? {
+            if part.file_name().is_some() {
+                continue;
+            }
+            let name = part.name().unwrap_or_default().to_owned();
+            form.take(&name, part.text().await.map_err(broken)?)?;
+        }
+        Ok(form)
     }
 
     /// The members of a flat JSON object, as some programs send them in a form's place.
@@ -119,7 +141,7 @@ impl<S: Send + Sync> FromRequest<S> for Form {
     }
 }
 
-/// What a program sends to an endpoint that is for programs only: a form, or the same as JSON.
+/// What a program sends to an endpoint that is for programs only: a form of either kind, or the same as JSON.
 pub(crate) struct Sent(pub(crate) Form);
 
 impl<S: Send + Sync> FromRequest<S> for Sent {
@@ -127,7 +149,11 @@ impl<S: Send + Sync> FromRequest<S> for Sent {
 
     async fn from_request(request: Request, state: &S) -> Result<Sent, Refused> {
         let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        if !kind.unwrap_or_default().starts_with("application/json") {
+        let kind = kind.unwrap_or_default();
+        if kind.starts_with("multipart/form-data") {
+            return Form::read_multipart(request, state).await.map(Sent);
+        }
+        if !kind.starts_with("application/json") {
             return Form::from_request(request, state).await.map(Sent);
         }
         let bytes = Bytes::from_request(request, state).await;

@@ -47,6 +47,10 @@ pub(super) async fn describe(State(identity): State<Shared>) -> Json<Value> {
     if identity.settings.open_registration {
         description["registration_endpoint"] = at("/oauth/register").into();
     }
+    // A name of the protocol that such apps speak.
+    if let Some(path) = settings.apps.registration {
+        description["app_registration_endpoint"] = at(path).into();
+    }
     Json(description)
 }
 
