@@ -15,7 +15,7 @@ use decalog_runtime::bucket::{bucket_of, partition_of};
 use decalog_runtime::store::Store;
 use decalog_runtime::tables::Database;
 use decalog_runtime::{
-    Config, Health, Meter, OnFatal, Origin, Partition, PartitionId, Setup, StartError, Status,
+    Config, Health, Meter, OnFatal, Origin, Partition, PartitionId, ReadError, Setup, StartError, Status,
     SubscriptionError, System,
 };
 use decalog_seal::KeyRing;
@@ -26,6 +26,7 @@ use super::trends::Counted;
 use crate::command::{Command, OpenAccount, Reply};
 use crate::media::{Limits, Programs, Workshop};
 use crate::projection::homes::{Homes, follow};
+use crate::projection::standings::Standings;
 use crate::state::{Feed, SYSTEM};
 use crate::value::AccountId;
 
@@ -103,6 +104,9 @@ pub enum Failure {
         /// What the system said.
         source: std::io::Error,
     },
+    /// What the timelines begin with could not be read.
+    #[error("the partitions cannot be read: {0}")]
+    Read(#[from] ReadError),
     /// The events could not be followed.
     #[error("the timelines cannot follow: {0}")]
     Follow(#[from] SubscriptionError),
@@ -113,6 +117,7 @@ pub struct Service {
     pub(crate) settings: Settings,
     pub(crate) identity: Arc<Identity>,
     pub(crate) homes: Arc<Homes>,
+    pub(crate) standings: Arc<Standings>,
     pub(crate) blobs: Blobs,
     pub(crate) workshop: Workshop,
     pub(crate) counted: Counted,
@@ -150,16 +155,20 @@ impl Service {
         };
         let system = System::start(setup, SYSTEM, settings.partitions)?;
         let partitions = system.partitions().to_vec();
-        let homes = Arc::new(Homes::new(count));
+        let (homes, standings) = (Arc::new(Homes::new(count)), Arc::new(Standings::default()));
         for (place, partition) in partitions.iter().enumerate() {
             // Nothing is kept yet: what was before is read from the tables.
             let events = partition.project("homes", partition.head())?;
-            tokio::spawn(follow(events, place, Arc::clone(&homes)));
+            for (account, standing) in partition.read_blocking(0, Feed::standings)?.value {
+                standings.set(account, standing);
+            }
+            tokio::spawn(follow(events, place, Arc::clone(&homes), Arc::clone(&standings)));
         }
         Ok(Arc::new(Service {
             settings,
             identity: plan.identity,
             homes,
+            standings,
             blobs: plan.blobs,
             workshop: Workshop::new(Limits::default(), Programs::default()),
             counted: Counted::default(),
@@ -298,6 +307,11 @@ impl Service {
         let name = name.to_lowercase();
         let bucket = bucket_of(name.as_bytes());
         self.read(bucket, move |feed| feed.account_named(&name)).await?.ok_or_else(Error::not_found)
+    }
+
+    /// Whether moderators have suspended an account: then nobody sees it.
+    pub(crate) fn is_suspended(&self, account: AccountId) -> bool {
+        self.standings.of(account).suspended
     }
 
     /// Host and port of the server's address.

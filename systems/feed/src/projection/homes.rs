@@ -12,6 +12,7 @@ use decalog_runtime::bucket::partition_of;
 use decalog_runtime::{Subscription, SubscriptionError};
 use tokio::sync::broadcast;
 
+use super::standings::Standings;
 use crate::event::Event;
 use crate::state::{Following, Window};
 use crate::value::{AccountId, Entry, ItemId, PostId, PostRef, Visibility};
@@ -108,6 +109,8 @@ pub enum Signal {
     Conversed(PostId),
     /// Their filters changed.
     Filters,
+    /// Notifications that were kept apart are among the others now.
+    Merged,
     /// Their timeline was thrown away: what it shall hold has changed.
     Forgotten,
 }
@@ -260,7 +263,8 @@ impl Homes {
             Event::Notified(it) => kept.signal(it.account, Signal::Notified(it.notification)),
             Event::Conversed(it) => kept.signal(it.account, Signal::Conversed(it.conversation)),
             Event::FiltersChanged(it) => kept.signal(it.account, Signal::Filters),
-            Event::Arrived(_) | Event::Written(_) => {}
+            Event::NotificationsMerged(it) => kept.signal(it.account, Signal::Merged),
+            Event::Arrived(_) | Event::Written(_) | Event::StandingChanged(_) => {}
         }
     }
 
@@ -363,11 +367,19 @@ fn remove_reader<K: std::hash::Hash + Eq>(
     }
 }
 
-/// Keeps timelines up to date with what one partition tells, until it stops.
-pub async fn follow(mut events: Subscription<Event>, place: usize, homes: Arc<Homes>) {
+/// Keeps timelines and standings up to date with what one partition tells, until it stops.
+pub async fn follow(
+    mut events: Subscription<Event>,
+    place: usize,
+    homes: Arc<Homes>,
+    standings: Arc<Standings>,
+) {
     loop {
         match events.next().await {
-            Ok(published) => homes.apply(place, &published.event),
+            Ok(published) => {
+                standings.apply(&published.event);
+                homes.apply(place, &published.event);
+            }
             Err(SubscriptionError::Closed) => return,
             Err(error) => return tracing::error!(%error, "home timelines stop"),
         }
