@@ -22,7 +22,8 @@ impl Graph {
             AccountId(id.0)
         };
         let wanted = u64::from(people) * u64::from(mean);
-        let counts = |first: u64| (1..=u64::from(people)).map(move |rank| (first / rank).min(u64::from(people) - 1));
+        let counts =
+            |first: u64| (1..=u64::from(people)).map(move |rank| (first / rank).min(u64::from(people) - 1));
         let (mut low, mut high) = (0, wanted);
         while low + 1 < high {
             let middle = low.midpoint(high);
@@ -46,7 +47,8 @@ impl Graph {
     pub(super) fn followers(&self, author: u32) -> impl Iterator<Item = u32> {
         let people = u64::from(self.people());
         // A stride without a common divisor visits everybody once; each author has another one.
-        let stride = (u64::from(author) * 7_919 + 12_289..).find(|stride| gcd(*stride, people) == 1).unwrap_or(1);
+        let stride =
+            (u64::from(author) * 7_919 + 12_289..).find(|stride| gcd(*stride, people) == 1).unwrap_or(1);
         let place = move |step: u32| (u64::from(author) + stride * (u64::from(step) + 1)) % people;
         (0..self.fan_out(author)).map(move |step| u32::try_from(place(step)).unwrap_or(0))
     }

@@ -84,7 +84,8 @@ pub(super) async fn open_accounts(running: &Running, graph: &Graph, authors: &[u
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut asked = JoinSet::new();
     for (account, command) in commands {
-        let (place, partition) = (Arc::clone(&places).acquire_owned().await?, partition(running, account).clone());
+        let (place, partition) =
+            (Arc::clone(&places).acquire_owned().await?, partition(running, account).clone());
         asked.spawn(async move {
             let done = ask(&partition, account, command).await;
             drop(place);

@@ -1,6 +1,6 @@
 //! Everything that a partition tells others: what timelines in memory and open streams are fed with.
 
-use crate::value::{AccountId, Entry, ItemId, NotificationKind, PostId, PostRef};
+use crate::value::{AccountId, Entry, ItemId, NotificationKind, PostId, PostRef, Standing};
 
 decalog_runtime::payloads! {
     /// A slice of a post's fan-out has arrived, for the followers of its author that are of this partition.
@@ -54,6 +54,18 @@ decalog_runtime::payloads! {
         /// Whose.
         account: AccountId,
     }
+    /// Notifications that were kept apart are among the others now.
+    NotificationsMerged {
+        /// Whose.
+        account: AccountId,
+    }
+    /// Moderators have taken measures about an account: told by its own partition.
+    StandingChanged {
+        /// Whose.
+        account: AccountId,
+        /// What holds from now on.
+        standing: Standing,
+    }
 }
 
 decalog_runtime::kinds! {
@@ -76,5 +88,9 @@ decalog_runtime::kinds! {
         7 "conversed" Conversed,
         /// Somebody's filters changed.
         8 "filters-changed" FiltersChanged,
+        /// Notifications that were kept apart are among the others now.
+        15 "notifications-merged" NotificationsMerged,
+        /// Moderators have taken measures about an account.
+        16 "standing-changed" StandingChanged,
     }
 }

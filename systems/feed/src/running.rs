@@ -7,11 +7,12 @@ use decalog_log::Log;
 use decalog_runtime::store::Store;
 use decalog_runtime::tables::Database;
 use decalog_runtime::{
-    Config, Meter, OnFatal, Partition, PartitionId, Setup, StartError, SubscriptionError, System,
+    Config, Meter, OnFatal, Partition, PartitionId, ReadError, Setup, StartError, SubscriptionError, System,
 };
 use decalog_seal::KeyRing;
 
 use crate::projection::homes::{Homes, follow};
+use crate::projection::standings::Standings;
 use crate::state::{Feed, SYSTEM};
 
 /// What partitions are started with.
@@ -50,6 +51,9 @@ pub enum Failure {
         /// What the system said.
         source: std::io::Error,
     },
+    /// What the timelines begin with could not be read.
+    #[error("the partitions cannot be read: {0}")]
+    Read(#[from] ReadError),
     /// The events could not be followed.
     #[error("the timelines cannot follow: {0}")]
     Follow(#[from] SubscriptionError),
@@ -61,6 +65,8 @@ pub struct Running {
     pub partitions: Vec<Partition<Feed>>,
     /// The timelines.
     pub homes: Arc<Homes>,
+    /// Who is limited.
+    pub(crate) standings: Arc<Standings>,
     system: Mutex<Option<System<Feed>>>,
 }
 
@@ -85,13 +91,16 @@ impl Running {
         };
         let system = System::start(setup, SYSTEM, partitions)?;
         let partitions = system.partitions().to_vec();
-        let homes = Arc::new(Homes::new(count));
+        let (homes, standings) = (Arc::new(Homes::new(count)), Arc::new(Standings::default()));
         for (place, partition) in partitions.iter().enumerate() {
             // Nothing is kept yet: what was before is read from the tables.
             let events = partition.project("homes", partition.head())?;
-            tokio::spawn(follow(events, place, Arc::clone(&homes)));
+            for (account, standing) in partition.read_blocking(0, Feed::standings)?.value {
+                standings.set(account, standing);
+            }
+            tokio::spawn(follow(events, place, Arc::clone(&homes), Arc::clone(&standings)));
         }
-        Ok(Running { partitions, homes, system: Mutex::new(Some(system)) })
+        Ok(Running { partitions, homes, standings, system: Mutex::new(Some(system)) })
     }
 
     /// Answers what was taken, syncs, and stops.

@@ -20,6 +20,8 @@ pub enum Sabotage {
     EndedWish,
     /// What is left of a deleted post is not cleared away.
     Sweep,
+    /// Nothing is kept apart, whatever a policy says.
+    NotificationPolicy,
 }
 
 #[cfg(feature = "sabotage")]

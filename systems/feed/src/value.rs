@@ -280,3 +280,46 @@ impl NotificationKind {
         }
     }
 }
+
+/// What becomes of a notification of some kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Treatment {
+    /// It is told.
+    #[default]
+    Accept,
+    /// It is kept apart until its recipient decides about the one whom it is from.
+    Filter,
+    /// It is not even kept.
+    Drop,
+}
+
+impl Treatment {
+    /// The name that the API uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Treatment::Accept => "accept",
+            Treatment::Filter => "filter",
+            Treatment::Drop => "drop",
+        }
+    }
+
+    /// Reads that name.
+    pub fn parse(name: &str) -> Option<Treatment> {
+        [Treatment::Accept, Treatment::Filter, Treatment::Drop].into_iter().find(|it| it.name() == name)
+    }
+}
+
+/// What moderators have done about an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// Its attachments are hidden at first, whatever it says.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sensitive: bool,
+    /// Only who follows it hears of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub limited: bool,
+    /// Nobody sees it or anything of it, and it does nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspended: bool,
+}

@@ -33,6 +33,16 @@ impl Error {
         Error::new(StatusCode::UNPROCESSABLE_ENTITY, format!("Validation failed: {words}"))
     }
 
+    /// 422: the same, in words of its own.
+    pub(crate) fn unprocessable(words: impl Into<Cow<'static, str>>) -> Error {
+        Error::new(StatusCode::UNPROCESSABLE_ENTITY, words)
+    }
+
+    /// 403: not for who asks.
+    pub(crate) fn forbidden(words: impl Into<Cow<'static, str>>) -> Error {
+        Error::new(StatusCode::FORBIDDEN, words)
+    }
+
     /// 401: somebody must be signed in.
     pub(crate) fn nobody() -> Error {
         Error::new(StatusCode::UNAUTHORIZED, "This method requires an authenticated user")

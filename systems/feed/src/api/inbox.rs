@@ -29,14 +29,19 @@ struct Wanted {
     kinds: Option<Vec<String>>,
     not: Vec<String>,
     from: Option<AccountId>,
+    /// Those that are kept apart, too.
+    filtered: bool,
 }
 
 impl Wanted {
     fn read(params: &Params) -> Wanted {
+        let from = params.accounts("account_id").first().copied();
         Wanted {
             kinds: params.list("types").filter(|kinds| !kinds.is_empty()),
             not: params.list("exclude_types").unwrap_or_default(),
-            from: params.accounts("account_id").first().copied(),
+            // Who asks for those of one account wants to decide about it.
+            filtered: from.is_some() || params.is("include_filtered"),
+            from,
         }
     }
 
@@ -45,6 +50,7 @@ impl Wanted {
         self.kinds.as_ref().is_none_or(|kinds| kinds.iter().any(is))
             && !self.not.iter().any(is)
             && self.from.is_none_or(|from| from == told.from)
+            && (self.filtered || !told.filtered)
     }
 }
 
@@ -124,7 +130,8 @@ pub(super) async fn notification(
 ) -> Result<Json<Value>, Error> {
     let id: u64 = id.parse().map_err(|_| Error::not_found())?;
     let window = Window { below: id.checked_add(1), above: id.checked_sub(1), ..Window::newest(1) };
-    let told = service.told(me.id, Wanted::default(), window).await?;
+    let every = Wanted { filtered: true, ..Wanted::default() };
+    let told = service.told(me.id, every, window).await?;
     let mut shown = service.notifications_json(me.id, &told).await?;
     Ok(Json(shown.pop().ok_or_else(Error::not_found)?))
 }

@@ -165,18 +165,6 @@ pub(super) async fn preferences(State(service): State<Shared>, me: Me) -> Result
     })))
 }
 
-/// Whom everybody is told of: nobody is held back.
-pub(super) async fn notifications_policy(_me: Me) -> Json<Value> {
-    Json(json!({
-        "for_not_following": "accept",
-        "for_not_followers": "accept",
-        "for_new_accounts": "accept",
-        "for_private_mentions": "accept",
-        "for_limited_accounts": "accept",
-        "summary": { "pending_requests_count": 0, "pending_notifications_count": 0 },
-    }))
-}
-
 pub(super) async fn missing_picture() -> Response {
     let headers = [
         (header::CONTENT_TYPE, "image/png"),

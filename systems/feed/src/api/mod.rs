@@ -10,6 +10,7 @@ mod inbox;
 mod instance;
 mod lists;
 mod media;
+mod notification_policy;
 mod page;
 mod params;
 mod polls;
@@ -87,6 +88,7 @@ pub fn routes() -> Routes<Shared> {
         tag_routes(),
         filter_routes(),
         inbox_routes(),
+        notification_policy_routes(),
         media_routes(),
     ];
     let all = all.into_iter().fold(Routes::new(), Routes::merge);
@@ -295,9 +297,6 @@ fn inbox_routes() -> Routes<Shared> {
         .route(Method::GET, "/api/v1/notifications/unread_count", read, inbox::unread_count)
         .route(Method::POST, "/api/v1/notifications/clear", write, inbox::clear_all)
         .route(Method::POST, "/api/v1/notifications/{id}/dismiss", write, inbox::dismiss)
-        .route(Method::GET, "/api/v1/notifications/policy", read, instance::notifications_policy)
-        .route(Method::GET, "/api/v2/notifications/policy", read, instance::notifications_policy)
-        .route(Method::GET, "/api/v1/notifications/requests", read, instance::none)
         .route(Method::GET, "/api/v2/notifications", read, inbox::notifications_v2)
         .route(Method::GET, "/api/v2/notifications/unread_count", read, inbox::unread_count)
         .route(Method::GET, "/api/v2/notifications/{key}", read, inbox::group)
@@ -310,6 +309,39 @@ fn inbox_routes() -> Routes<Shared> {
         .route(Method::DELETE, "/api/v1/conversations/{id}", talk, inbox::hide_conversation)
         .route(Method::GET, "/api/v1/markers", needs("read:statuses"), inbox::markers)
         .route(Method::POST, "/api/v1/markers", needs("write:statuses"), inbox::set_markers)
+}
+
+fn notification_policy_routes() -> Routes<Shared> {
+    let (read, write) = (needs("read:notifications"), needs("write:notifications"));
+    Routes::new()
+        .route(Method::GET, "/api/v1/notifications/policy", read, notification_policy::policy_v1)
+        .route(Method::PATCH, "/api/v1/notifications/policy", write, notification_policy::set_policy_v1)
+        .route(Method::PUT, "/api/v1/notifications/policy", write, notification_policy::set_policy_v1)
+        .route(Method::GET, "/api/v2/notifications/policy", read, notification_policy::policy)
+        .route(Method::PATCH, "/api/v2/notifications/policy", write, notification_policy::set_policy)
+        .route(Method::PUT, "/api/v2/notifications/policy", write, notification_policy::set_policy)
+        .route(Method::GET, "/api/v1/notifications/requests", read, notification_policy::requests)
+        .route(Method::GET, "/api/v1/notifications/requests/merged", read, notification_policy::merged)
+        .route(
+            Method::POST,
+            "/api/v1/notifications/requests/accept",
+            write,
+            notification_policy::accept_several,
+        )
+        .route(
+            Method::POST,
+            "/api/v1/notifications/requests/dismiss",
+            write,
+            notification_policy::dismiss_several,
+        )
+        .route(Method::GET, "/api/v1/notifications/requests/{id}", read, notification_policy::request)
+        .route(Method::POST, "/api/v1/notifications/requests/{id}/accept", write, notification_policy::accept)
+        .route(
+            Method::POST,
+            "/api/v1/notifications/requests/{id}/dismiss",
+            write,
+            notification_policy::dismiss,
+        )
 }
 
 /// The largest upload, with room for what is said of it: a video.

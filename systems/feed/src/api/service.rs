@@ -19,6 +19,7 @@ use super::trends::Counted;
 use crate::command::{Command, OpenAccount, Reply};
 use crate::media::{Limits, Programs, Workshop};
 use crate::projection::homes::Homes;
+use crate::projection::standings::Standings;
 use crate::running::{self, Core, Running};
 use crate::state::Feed;
 use crate::value::AccountId;
@@ -88,6 +89,7 @@ pub struct Service {
     pub(crate) settings: Settings,
     pub(crate) identity: Arc<Identity>,
     pub(crate) homes: Arc<Homes>,
+    pub(crate) standings: Arc<Standings>,
     pub(crate) blobs: Blobs,
     pub(crate) workshop: Workshop,
     pub(crate) counted: Counted,
@@ -114,6 +116,7 @@ impl Service {
             settings,
             identity: plan.identity,
             homes: Arc::clone(&running.homes),
+            standings: Arc::clone(&running.standings),
             blobs: plan.blobs,
             workshop: Workshop::new(Limits::default(), Programs::default()),
             counted: Counted::default(),
@@ -249,6 +252,11 @@ impl Service {
         let name = name.to_lowercase();
         let bucket = bucket_of(name.as_bytes());
         self.read(bucket, move |feed| feed.account_named(&name)).await?.ok_or_else(Error::not_found)
+    }
+
+    /// Whether moderators have suspended an account: then nobody sees it.
+    pub(crate) fn is_suspended(&self, account: AccountId) -> bool {
+        self.standings.of(account).suspended
     }
 
     /// Host and port of the server's address.

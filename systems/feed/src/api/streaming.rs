@@ -164,6 +164,7 @@ impl Feeding {
             };
             match signal {
                 Signal::Notified(id) => self.notification(account, id).await?,
+                Signal::Merged => self.tell("notifications_merged", Some("1".to_owned())).await?,
                 _ if only_notifications => {}
                 Signal::Came(post) => self.post("update", post, Place::Home).await?,
                 Signal::Changed(post) => self.post("status.update", post, Place::Home).await?,

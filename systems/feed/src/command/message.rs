@@ -1,6 +1,6 @@
 //! What one partition tells another, exactly once and in order.
 
-use crate::value::{AccountId, Entry, PostId, PostRef, Visibility};
+use crate::value::{AccountId, Entry, PostId, PostRef, Standing, Visibility};
 
 decalog_runtime::payloads! {
     /// They wish to follow somebody of this partition.
@@ -86,6 +86,13 @@ decalog_runtime::payloads! {
         post: PostRef,
         /// From now on.
         on: bool,
+    }
+    /// Moderators have taken measures about an account, or have taken them back. Every partition hears of it.
+    StandingTold {
+        /// About whom.
+        account: AccountId,
+        /// What holds from now on.
+        standing: Standing,
     }
 }
 

@@ -8,6 +8,7 @@ mod account;
 mod graph;
 mod inbox;
 pub mod message;
+mod moderation;
 mod post;
 
 pub use account::{
@@ -18,7 +19,10 @@ pub use graph::{
     AnswerRequest, Follow, MakeList, RemoveFollower, RemoveList, SetBlock, SetEndorsed, SetListed, SetMute,
     SetNote, Unfollow,
 };
-pub use inbox::{ClearNotifications, HideConversation, ReadConversation};
+pub use inbox::{
+    AnswerNotificationRequests, ClearNotifications, HideConversation, ReadConversation, SetPolicy,
+};
+pub use moderation::Moderate;
 pub use post::{
     CancelScheduled, DeletePost, Draft, EditPost, Favourite, Publish, Reblog, Reschedule, SetBookmark,
     SetPin, SetThreadMute, Unreblog, Vote,
@@ -28,7 +32,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::value::{ItemId, PostId};
 use message::{
-    Answered, Asked, BlockTold, Delivered, FavouriteTold, Named, ReblogTold, ReplyTold, Retracted, Unasked,
+    Answered, Asked, BlockTold, Delivered, FavouriteTold, Named, ReblogTold, ReplyTold, Retracted,
+    StandingTold, Unasked,
 };
 
 decalog_runtime::kinds! {
@@ -109,6 +114,12 @@ decalog_runtime::kinds! {
         62 "remove-media" RemoveMedia,
         /// The files of an attachment are made.
         63 "finish-media" FinishMedia,
+        /// Say which notifications are kept apart or dropped.
+        80 "set-policy" SetPolicy,
+        /// Decide about accounts whose notifications were kept apart.
+        81 "answer-notification-requests" AnswerNotificationRequests,
+        /// Take measures about an account.
+        82 "moderate" Moderate,
 
         /// From a follower's partition: they wish to follow.
         100 "asked" Asked,
@@ -130,6 +141,8 @@ decalog_runtime::kinds! {
         108 "reblog-told" ReblogTold,
         /// From an author's partition: somebody here likes a post.
         109 "favourite-told" FavouriteTold,
+        /// From an account's partition: what moderators have done about it.
+        120 "standing-told" StandingTold,
     }
 }
 

@@ -1,3 +1,4 @@
 //! What is made from events and can be thrown away at will: home timelines in memory, and who listens live.
 
 pub mod homes;
+pub mod standings;

@@ -28,6 +28,7 @@ impl Turn<'_> {
             // Neither follows the other any more. What the other side has to know of that, the message below says.
             self.answered(Answered { from: account, target, accept: Decision::Rejected });
             self.set_follower(account, target, false);
+            self.rows.unlist(Listing::NotificationPermits, account.0, target.0);
         }
         let mut relation = self.rows.relation(account, target);
         if relation.blocking != on {

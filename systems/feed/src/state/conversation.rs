@@ -17,6 +17,9 @@ pub struct Conversation {
     pub last: PostRef,
     /// Somebody else said something that was not read.
     pub unread: bool,
+    /// Those to whom oneself wrote here: what they answer was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addressed: Vec<AccountId>,
 }
 
 fn conversation_key(account: AccountId, conversation: PostId) -> Vec<u8> {
@@ -45,14 +48,22 @@ impl Turn<'_> {
         participants: &[AccountId],
         unread: bool,
     ) {
-        let before = self.rows.conversation(account, id);
+        let (before, said_by) = (self.rows.conversation(account, id), last.author);
         // An older post that was changed is not what was said last.
         let last = before.as_ref().map_or(last, |row| row.last.max(last));
-        let mut all = before.map_or_else(Vec::new, |row| row.participants);
+        let (mut all, mut addressed) =
+            before.map_or_else(Default::default, |row| (row.participants, row.addressed));
+        if said_by == account {
+            let new = participants.iter().filter(|one| **one != account && !addressed.contains(one));
+            addressed.extend(new.copied().collect::<Vec<_>>());
+        }
         all.extend_from_slice(participants);
         all.sort_unstable();
         all.dedup();
-        self.rows.put(&conversation_key(account, id), &Conversation { participants: all, last, unread });
+        self.rows.put(
+            &conversation_key(account, id),
+            &Conversation { participants: all, last, unread, addressed },
+        );
         self.out.emit(Conversed { account, conversation: id }.into());
     }
 

@@ -36,6 +36,10 @@ pub enum Listing {
     Replies = 22,
     /// Who is in a list.
     Members = 30,
+    /// Whose notifications for an account are kept apart; the place is the request.
+    NotificationRequests = 40,
+    /// Whose notifications an account has taken in, whatever its policy says.
+    NotificationPermits = 41,
 }
 
 fn place_key(listing: Listing, owner: u64, subject: u64) -> Vec<u8> {

@@ -19,19 +19,21 @@ mod listing;
 mod marker;
 mod media;
 mod notification;
+mod notification_policy;
 mod poll;
 mod post;
 mod read;
 mod reblog;
 mod rows;
 mod scheduled;
+mod standing;
 mod tag;
 
 use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
 
-use decalog_runtime::bucket::partition_of;
+use decalog_runtime::bucket::{BUCKETS, partition_of};
 use decalog_runtime::tables::{Backing, Tables};
 use decalog_runtime::{Digest, Outbox, Stamp, StateMachine, Timestamp, partition_id};
 
@@ -45,6 +47,7 @@ pub use listing::Listing;
 pub use marker::{Marker, Markers};
 pub use media::MediaRow;
 pub use notification::Notification;
+pub use notification_policy::{Held, Policy};
 pub use post::{Post, Revision};
 pub use read::{Shown, Viewer};
 pub use rows::Window;
@@ -143,6 +146,9 @@ impl Turn<'_> {
             Command::ChangeMedia(it) => self.change_media(it),
             Command::RemoveMedia(it) => self.remove_media(it),
             Command::FinishMedia(it) => self.finish_media(it),
+            Command::SetPolicy(it) => self.set_policy(it),
+            Command::AnswerNotificationRequests(it) => self.answer_notification_requests(it),
+            Command::Moderate(it) => self.moderate(it),
             Command::Asked(it) => self.asked(it),
             Command::Unasked(it) => self.unasked(it),
             Command::Answered(it) => self.answered(it),
@@ -153,6 +159,7 @@ impl Turn<'_> {
             Command::ReplyTold(it) => self.reply_told(it),
             Command::ReblogTold(it) => self.reblog_told(it),
             Command::FavouriteTold(it) => self.favourite_told(it),
+            Command::StandingTold(it) => self.standing_told(it),
         }
     }
 
@@ -167,6 +174,15 @@ impl Turn<'_> {
         } else {
             let index = u16::try_from(partition).expect("at most 1024 partitions");
             self.out.send(partition_id(SYSTEM, index), bucket, &message.into(), self.at.rules);
+        }
+    }
+
+    /// Tells every other partition.
+    fn tell_all(&mut self, message: &(impl Into<Command> + Clone)) {
+        let Place { index, partitions } = self.place;
+        for partition in (0..partitions).filter(|partition| *partition != index) {
+            let bucket = (0..BUCKETS).find(|bucket| partition_of(*bucket, partitions) == partition);
+            self.tell_partition(partition, bucket.expect("every partition owns a bucket"), message.clone());
         }
     }
 

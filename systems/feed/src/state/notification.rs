@@ -9,7 +9,7 @@ use super::rows::{Rows, Window, family, key};
 use crate::command::message::Named;
 use crate::command::{ClearNotifications, Reply};
 use crate::event::Notified;
-use crate::value::{AccountId, ItemId, NotificationKind, PostId, PostRef, Visibility};
+use crate::value::{AccountId, ItemId, NotificationKind, PostId, PostRef, Treatment, Visibility};
 
 /// Notifications kept for each account.
 const KEPT: usize = 2_000;
@@ -31,13 +31,28 @@ pub struct Notification {
     /// When, in nanoseconds since 1970.
     #[serde(rename = "t")]
     pub at: i64,
+    /// It is kept apart: [`super::Policy`].
+    #[serde(rename = "x", default, skip_serializing_if = "std::ops::Not::not")]
+    pub filtered: bool,
+    /// The conversation that goes on when one that is kept apart is taken in.
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    pub talk: Option<Talk>,
+}
+
+/// The conversation that a private mention belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Talk {
+    /// The post that it began with.
+    pub conversation: PostId,
+    /// Everybody who takes part.
+    pub participants: Vec<AccountId>,
 }
 
 fn prefix(account: AccountId) -> Vec<u8> {
     key(family::NOTIFICATION, [account.0])
 }
 
-fn notification_key(account: AccountId, id: u64) -> Vec<u8> {
+pub(super) fn notification_key(account: AccountId, id: u64) -> Vec<u8> {
     key(family::NOTIFICATION, [account.0, id])
 }
 
@@ -56,6 +71,15 @@ impl Turn<'_> {
         from: AccountId,
         post: Option<PostRef>,
     ) {
+        let treatment = self.treatment(account, kind, from, false);
+        let at = self.now();
+        let told =
+            Notification { kind, from, post, at, filtered: treatment != Treatment::Accept, talk: None };
+        self.tell_of(account, told, treatment);
+    }
+
+    fn tell_of(&mut self, account: AccountId, told: Notification, treatment: Treatment) {
+        let Notification { kind, from, .. } = told;
         if account == from && kind != NotificationKind::Poll || !self.rows.has_account(account) {
             return;
         }
@@ -64,10 +88,19 @@ impl Turn<'_> {
         if relation.blocking || relation.blocked_by || muted {
             return;
         }
+        let kept = match treatment {
+            Treatment::Accept => true,
+            Treatment::Filter => self.hold(account, &told),
+            Treatment::Drop => false,
+        };
+        if !kept {
+            return;
+        }
         let id = self.next_id_of(account);
-        let at = self.now();
-        self.rows.put(&notification_key(account, id), &Notification { kind, from, post, at });
-        self.out.emit(Notified { account, notification: ItemId(id), kind }.into());
+        self.rows.put(&notification_key(account, id), &told);
+        if !told.filtered {
+            self.out.emit(Notified { account, notification: ItemId(id), kind }.into());
+        }
         self.forget_oldest(account);
     }
 
@@ -102,8 +135,16 @@ impl Turn<'_> {
         let recent = self.rows.notifications(account, Window::newest(LOOKED_AT));
         for (id, told) in recent {
             if told.kind == kind && told.from == from && told.post.map(|post| post.post) == post {
-                self.rows.remove(&notification_key(account, id));
+                self.forget_notification(account, id, &told);
             }
+        }
+    }
+
+    /// Removes a notification.
+    pub(super) fn forget_notification(&mut self, account: AccountId, id: u64, told: &Notification) {
+        self.rows.remove(&notification_key(account, id));
+        if told.filtered {
+            self.release(account, told);
         }
     }
 
@@ -111,8 +152,8 @@ impl Turn<'_> {
         let first = Window { rising: true, ..Window::newest(1) };
         // Looked at once in a while: what is above the bound by a few does no harm.
         if self.now() % 64 == 0 && self.rows.notifications(account, Window::newest(KEPT + 1)).len() > KEPT {
-            for (key, _) in self.rows.raw_page(&prefix(account), Window { most: KEPT / 10, ..first }) {
-                self.rows.remove(&key);
+            for (id, told) in self.rows.notifications(account, Window { most: KEPT / 10, ..first }) {
+                self.forget_notification(account, id, &told);
             }
         }
     }
@@ -129,27 +170,35 @@ impl Turn<'_> {
             return Reply::Done;
         }
         let muted = self.rows.place(Listing::MutedThreads, target.0, conversation.0).is_some();
-        if visibility == Visibility::Direct && relation.muting.is_none() {
+        let kind = NotificationKind::Mention;
+        let direct = visibility == Visibility::Direct;
+        let asked = |row: super::Conversation| row.addressed.contains(&post.author);
+        let unasked = direct && !self.rows.conversation(target, conversation).is_some_and(asked);
+        let treatment = self.treatment(target, kind, post.author, unasked);
+        let talks = direct && relation.muting.is_none();
+        if talks && (muted || treatment == Treatment::Accept) {
             self.converse(target, conversation, post, &participants, !muted);
         }
         if !muted {
-            self.notify(target, NotificationKind::Mention, post.author, Some(post));
+            let filtered = treatment == Treatment::Filter;
+            let talk = (talks && filtered).then_some(Talk { conversation, participants });
+            let (from, at) = (post.author, self.now());
+            let told = Notification { kind, from, post: Some(post), at, filtered, talk };
+            self.tell_of(target, told, treatment);
         }
         Reply::Done
     }
 
     pub(super) fn clear_notifications(&mut self, it: ClearNotifications) -> Reply {
-        match it.only {
-            None => {
-                let rows = self.rows.tables.scan(&prefix(it.account));
-                rows.iter().for_each(|(key, _)| self.rows.remove(key));
-            }
+        let account = it.account;
+        let gone: Vec<(u64, Notification)> = match it.only {
+            None => self.rows.notifications(account, Window::newest(usize::MAX)),
             Some(ids) => {
-                for id in ids {
-                    self.rows.remove(&notification_key(it.account, id.0));
-                }
+                let row = |id: ItemId| Some((id.0, self.rows.get(&notification_key(account, id.0))?));
+                ids.into_iter().filter_map(row).collect()
             }
-        }
+        };
+        gone.iter().for_each(|(id, told)| self.forget_notification(account, *id, told));
         Reply::Done
     }
 }

@@ -3,10 +3,10 @@
 use super::listing::Listing;
 use super::rows::{Window, family, key};
 use super::{
-    Account, Conversation, FeaturedTag, Feed, Filter, List, Markers, MediaRow, Notification, Post, Relation,
-    Revision, Scheduled, TagRow,
+    Account, Conversation, FeaturedTag, Feed, Filter, Held, List, Markers, MediaRow, Notification, Policy,
+    Post, Relation, Revision, Scheduled, TagRow,
 };
-use crate::value::{AccountId, Entry, ItemId, PostId};
+use crate::value::{AccountId, Entry, ItemId, PostId, Standing};
 
 /// A post as somebody sees it, as far as its author's partition knows.
 #[derive(Clone, Debug)]
@@ -172,6 +172,32 @@ impl Feed {
     /// What an account was told.
     pub fn notifications(&self, account: AccountId, window: Window) -> Vec<(u64, Notification)> {
         self.rows.notifications(account, window)
+    }
+
+    /// Which notifications an account keeps apart.
+    pub fn policy(&self, account: AccountId) -> Policy {
+        self.rows.policy(account)
+    }
+
+    /// Accounts to decide about: their requests, who they are, and what was kept apart of them.
+    pub fn notification_requests(
+        &self,
+        account: AccountId,
+        window: Window,
+    ) -> Vec<(ItemId, AccountId, Held)> {
+        let found = self.rows.listing(Listing::NotificationRequests, account.0, window).into_iter();
+        let one = |(id, from)| Some((ItemId(id), AccountId(from), self.rows.held(account, AccountId(from))?));
+        found.filter_map(one).collect()
+    }
+
+    /// What moderators have done about an account of any partition.
+    pub fn standing(&self, account: AccountId) -> Standing {
+        self.rows.standing(account)
+    }
+
+    /// Everybody about whom they have done something.
+    pub fn standings(&self) -> Vec<(AccountId, Standing)> {
+        self.rows.standings()
     }
 
     /// An account's conversations, each with the post it began with.

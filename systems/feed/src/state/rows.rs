@@ -63,6 +63,12 @@ pub(super) mod family {
     pub(crate) const MARKERS: u8 = b'M';
     /// account, notification → [`Notification`](crate::state::Notification).
     pub(crate) const NOTIFICATION: u8 = b'N';
+    /// account → [`Policy`](crate::state::Policy).
+    pub(crate) const POLICY: u8 = b'P';
+    /// account, other account → [`Held`](crate::state::Held).
+    pub(crate) const HELD: u8 = b'Q';
+    /// account → [`Standing`](crate::value::Standing), in every partition.
+    pub(crate) const STANDING: u8 = b'S';
 }
 
 /// A key: a family and numbers.

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use decalog_feed::state::{Account, Feed, Filter, Listing, MediaRow, Post, Relation, Scheduled, Window};
-use decalog_feed::value::{AccountId, Entry, PostId, Visibility};
+use decalog_feed::state::{
+    Account, Feed, Filter, Held, Listing, MediaRow, Notification, Post, Relation, Scheduled, Window,
+};
+use decalog_feed::value::{AccountId, Entry, NotificationKind, PostId, Standing, Visibility};
 
 use crate::rows::{Dump, dump};
 
@@ -42,7 +44,8 @@ pub(crate) fn check(feed: &Feed) -> Check {
     books.polls()?;
     books.leftovers()?;
     books.media()?;
-    books.dues()
+    books.dues()?;
+    books.held()
 }
 
 impl Books {
@@ -225,6 +228,28 @@ impl Books {
         Ok(())
     }
 
+    /// What is kept apart is counted, and whoever mentions is listed.
+    fn held(&self) -> Check {
+        let mut expected: BTreeMap<(u64, u64), (u64, u64)> = BTreeMap::new();
+        for (key, told) in self.rows.numbered::<Notification>(b'N').into_iter().filter(|(_, it)| it.filtered)
+        {
+            let counts = expected.entry((key[0], told.from.0)).or_default();
+            let mention = told.kind == NotificationKind::Mention;
+            *(if mention { &mut counts.0 } else { &mut counts.1 }) += 1;
+        }
+        let rows = self.rows.numbered::<Held>(b'Q').into_iter();
+        let rows = rows.map(|(key, held)| ((key[0], key[1]), (held.mentions, held.others)));
+        same("kept apart", rows.collect(), expected.clone())?;
+        let requests =
+            self.places.keys().filter(|(listing, ..)| *listing == Listing::NotificationRequests as u64);
+        let mentioned = expected.into_iter().filter(|(_, (mentions, _))| *mentions > 0);
+        same(
+            "requests",
+            requests.map(|(_, owner, from)| (*owner, *from)).collect::<BTreeSet<_>>(),
+            mentioned.map(|(pair, _)| pair).collect(),
+        )
+    }
+
     /// What happens by itself, and what waits for it.
     fn dues(&self) -> Check {
         let dues: BTreeSet<Vec<u64>> = self.rows.marks(b'd').into_iter().collect();
@@ -279,6 +304,9 @@ pub(crate) fn check_together(feeds: &[Feed]) -> Check {
             }
         }
     }
+    let standings =
+        all.iter().map(|books| books.rows.numbered::<Standing>(b'S').into_iter().collect::<Vec<_>>());
+    standings.clone().zip(standings.skip(1)).try_for_each(|(one, other)| same("standings", one, other))?;
     posts_agree(&all)
 }
 

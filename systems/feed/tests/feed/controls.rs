@@ -13,7 +13,7 @@ mod taken_out {
 
     use decalog_feed::sabotage::{Sabotage, take_out};
 
-    use crate::{partitions, privacy};
+    use crate::{inbox, partitions, privacy};
 
     fn fails_without(sabotage: Sabotage, test: fn()) {
         test();
@@ -46,6 +46,11 @@ mod taken_out {
     #[test]
     fn ended_wish() {
         fails_without(Sabotage::EndedWish, partitions::two_who_cannot_make_up_their_minds_agree_at_rest);
+    }
+
+    #[test]
+    fn notification_policy() {
+        fails_without(Sabotage::NotificationPolicy, inbox::strangers_are_treated_as_the_policy_says);
     }
 
     #[test]

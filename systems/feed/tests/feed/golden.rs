@@ -119,6 +119,7 @@ fn messages() -> Vec<Command> {
         ReplyTold { parent: post.post, reply: post, on: true }.into(),
         ReblogTold { post: post.post, by: post, on: false }.into(),
         FavouriteTold { account: from, post, on: true }.into(),
+        StandingTold { account: from, standing: Standing { limited: true, ..Standing::default() } }.into(),
     ]
 }
 

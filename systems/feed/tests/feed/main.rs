@@ -4,6 +4,7 @@ mod books;
 mod controls;
 mod golden;
 mod histories;
+mod inbox;
 mod media;
 mod partitions;
 mod people;

@@ -171,7 +171,12 @@ fn one_partition_and_four_come_to_the_same() {
             }
             let asked = format!("seed {seed}, command {number}: {command:?}");
             let mut ask = |world: &mut World| -> Reply {
-                let reply = world.ask_now(bucket, command.clone());
+                let mut command = command.clone();
+                if let Command::AnswerNotificationRequests(it) = &mut command {
+                    let all = world.at(bucket).notification_requests(it.account, Window::newest(ALL));
+                    it.requests = all.into_iter().map(|(id, ..)| id).collect();
+                }
+                let reply = world.ask_now(bucket, command);
                 world.settle(&mut random);
                 reply
             };

@@ -86,7 +86,8 @@ impl People {
             8..34 => dice.write(account),
             34..57 => return dice.react(account),
             57..79 => dice.relate(account),
-            79..91 => dice.arrange(account),
+            79..89 => dice.arrange(account),
+            89..92 => return dice.moderate(),
             _ => dice.hear(account),
         };
         (command, account.bucket())
@@ -442,14 +443,47 @@ impl Dice<'_> {
         .into()
     }
 
+    fn policy(&mut self, account: AccountId) -> Command {
+        let one = |dice: &mut Self| {
+            let some = [Treatment::Accept, Treatment::Filter, Treatment::Filter, Treatment::Drop];
+            dice.often(0.3).then(|| dice.one_of(&some))
+        };
+        SetPolicy {
+            account,
+            not_following: one(self),
+            not_followers: one(self),
+            new_accounts: one(self),
+            private_mentions: one(self),
+            limited_accounts: one(self),
+        }
+        .into()
+    }
+
+    fn answer_notifications(&mut self, account: AccountId) -> Command {
+        let all = self.home(account).notification_requests(account, Window::newest(9));
+        let all: Vec<ItemId> = all.into_iter().map(|(id, ..)| id).collect();
+        let requests = vec![self.item(&all)];
+        AnswerNotificationRequests { account, requests, accept: self.often(0.5) }.into()
+    }
+
+    fn moderate(&mut self) -> (Command, u16) {
+        let account = self.account();
+        // Mostly nothing holds, so that people can go on.
+        let kind = self.random.u32(0..8);
+        let standing = Standing { sensitive: kind == 0, limited: kind < 2, suspended: kind == 2 };
+        (Moderate { account, standing }.into(), account.bucket())
+    }
+
     fn hear(&mut self, account: AccountId) -> Command {
         let conversations = self.home(account).conversations(account);
         let conversation = match conversations.as_slice() {
             [] => self.past().post,
             some => self.one_of(some).0,
         };
-        match self.random.u32(0..4) {
-            0 => {
+        match self.random.u32(0..8) {
+            4 => self.policy(account),
+            5 | 6 => self.answer_notifications(account),
+            0 | 7 => {
                 let told = self.home(account).notifications(account, Window::newest(3));
                 let only = told.iter().map(|(id, _)| ItemId(*id)).collect();
                 ClearNotifications { account, only: self.often(0.8).then_some(only) }.into()

@@ -368,6 +368,8 @@ fn a_changed_post_is_not_what_was_said_last() {
         let mentions = vec![Mention { account: bob, name: "bob".to_owned() }];
         Draft { mentions, conversation, ..draft("between us", Visibility::Direct) }
     };
+    let private_mentions = Some(Treatment::Accept);
+    pair.ask(bob, SetPolicy { account: bob, private_mentions, ..SetPolicy::default() });
     let first = pair.post(ada, said(None));
     let second = pair.post(ada, said(Some(first.post)));
     pair.ask(ada, EditPost { account: ada, post: first.post, draft: said(Some(first.post)) });

@@ -16,6 +16,7 @@ use decalog_runtime::bucket::partition_of;
 use decalog_runtime::{Subscription, SubscriptionError};
 use tokio::sync::broadcast;
 
+use super::standings::Standings;
 use crate::event::Event;
 use crate::state::Window;
 use crate::value::{AccountId, Entry, ItemId, PostId, PostRef, Visibility};
@@ -45,6 +46,8 @@ pub enum Signal {
     Conversed(PostId),
     /// Their filters changed.
     Filters,
+    /// Notifications that were kept apart are among the others now.
+    Merged,
     /// Their timeline was thrown away: what it shall hold has changed.
     Forgotten,
 }
@@ -182,6 +185,8 @@ impl Kept {
             Event::Notified(it) => self.signal(it.account, Signal::Notified(it.notification)),
             Event::Conversed(it) => self.signal(it.account, Signal::Conversed(it.conversation)),
             Event::FiltersChanged(it) => self.signal(it.account, Signal::Filters),
+            Event::NotificationsMerged(it) => self.signal(it.account, Signal::Merged),
+            Event::StandingChanged(_) => {}
             Event::Arrived(_) | Event::Written(_) | Event::Changed(_) | Event::Gone(_) => {}
         }
     }
@@ -216,8 +221,13 @@ impl Queue {
     }
 }
 
-/// Keeps timelines up to date with what one partition tells, until it stops.
-pub async fn follow(mut events: Subscription<Event>, place: usize, homes: Arc<Homes>) {
+/// Keeps timelines and standings up to date with what one partition tells, until it stops.
+pub async fn follow(
+    mut events: Subscription<Event>,
+    place: usize,
+    homes: Arc<Homes>,
+    standings: Arc<Standings>,
+) {
     let mut queue = Queue::default();
     loop {
         let next = match events.try_next() {
@@ -231,6 +241,7 @@ pub async fn follow(mut events: Subscription<Event>, place: usize, homes: Arc<Ho
         };
         match next {
             Ok(Some(published)) => {
+                standings.apply(&published.event);
                 if let Some(work) = homes.take_up(place, published.event) {
                     queue.add(work, &homes, place);
                 }
