@@ -8,6 +8,7 @@ use decalog_feed::api::service::{Plan, Service, Settings};
 use decalog_feed::running::Core;
 use decalog_identity::api::service::Identity;
 use decalog_log::Log;
+use decalog_outbound::Calling;
 use decalog_runtime::store::FolderStore;
 use decalog_runtime::{Meter, OnFatal};
 use decalog_seal::KeyRing;
@@ -15,17 +16,25 @@ use decalog_seal::KeyRing;
 use crate::config::Config;
 use crate::failure::Failure;
 
+/// The largest answer of a push service.
+const PUSH_ANSWER_BYTES: usize = 64 * 1024;
+
+/// What the feed stands on.
+pub(crate) struct Ground {
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) keys: Option<Arc<KeyRing>>,
+    pub(crate) meter: Arc<dyn Meter>,
+    pub(crate) fatal: OnFatal,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) calling: Calling,
+}
+
 /// Starts the feed. Must be called inside the Tokio runtime.
-pub(crate) fn start(
-    config: &Config,
-    http: SocketAddr,
-    log: Arc<dyn Log>,
-    keys: Option<Arc<KeyRing>>,
-    meter: Arc<dyn Meter>,
-    fatal: OnFatal,
-    identity: Arc<Identity>,
-) -> Result<Arc<Service>, Failure> {
+pub(crate) fn start(config: &Config, http: SocketAddr, ground: Ground) -> Result<Arc<Service>, Failure> {
+    let Ground { log, keys, meter, fatal, identity, mut calling } = ground;
     let (data, it) = (&config.server.data, &config.feed);
+    // Nobody reads what push services say beside the status.
+    calling.policy.max_answer_bytes = PUSH_ANSWER_BYTES;
     let plan = Plan {
         core: Core {
             log,
@@ -43,6 +52,9 @@ pub(crate) fn start(
             fatal,
         },
         uploads: data.join("feed/uploads"),
+        keys: data.join("feed/keys"),
+        pushes: data.join("feed/pushes.json"),
+        calling,
         blobs: Blobs::new(
             folder(&data.join("blobs"))?,
             decalog_blob::Options { seal: keys, ..decalog_blob::Options::default() },

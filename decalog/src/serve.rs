@@ -81,7 +81,7 @@ pub(crate) fn run(request: &Request) -> Result<(), Failure> {
     let (exchange, feed, identity, first) = {
         // Market data and tokens follow the events on this runtime.
         let _inside = runtime.enter();
-        let (meter, fetch) = (partitions.meter("identity"), providers::fetch(calling)?);
+        let (meter, fetch) = (partitions.meter("identity"), providers::fetch(calling.clone())?);
         let (identity, first) =
             identity::start(&config, doors.http.1, Arc::clone(&log), keys.clone(), meter, on_fatal(), fetch)?;
         providers::show(&metrics, &identity);
@@ -93,7 +93,8 @@ pub(crate) fn run(request: &Request) -> Result<(), Failure> {
         let exchange = trades.then(start).transpose()?;
         let start = || {
             let (log, keys, meter) = (Arc::clone(&log), keys.clone(), partitions.meter("feed"));
-            feed::start(&config, doors.http.1, log, keys, meter, on_fatal(), Arc::clone(&identity))
+            let (identity, calling, fatal) = (Arc::clone(&identity), calling.clone(), on_fatal());
+            feed::start(&config, doors.http.1, feed::Ground { log, keys, meter, fatal, identity, calling })
         };
         let feed = config.feed.enabled.then(start).transpose()?;
         (exchange, feed, identity, first)

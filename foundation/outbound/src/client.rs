@@ -87,6 +87,14 @@ impl Client {
         Self { redirects, ..self }
     }
 
+    /// Scheme, host and port of a URL that may be asked, as far as it tells: the addresses of a name are looked at when it
+    /// is asked.
+    pub fn origin(&self, url: &str) -> Result<String, OutboundError> {
+        let url = parse(url)?;
+        self.transport.guard().check(&url)?;
+        Ok(origin(&url))
+    }
+
     /// GET.
     pub async fn get(&self, url: &str) -> Result<Answer, OutboundError> {
         self.get_with(url, HeaderMap::new()).await

@@ -66,6 +66,13 @@ decalog_runtime::payloads! {
         /// What holds from now on.
         standing: Standing,
     }
+    /// Somebody's push subscriptions changed.
+    PushChanged {
+        /// Whose.
+        account: AccountId,
+        /// There are some.
+        on: bool,
+    }
 }
 
 decalog_runtime::kinds! {
@@ -92,5 +99,7 @@ decalog_runtime::kinds! {
         15 "notifications-merged" NotificationsMerged,
         /// Moderators have taken measures about an account.
         16 "standing-changed" StandingChanged,
+        /// Somebody's push subscriptions changed.
+        20 "push-changed" PushChanged,
     }
 }

@@ -9,6 +9,7 @@
 //! - [`engine`]: text and its markup, filters, queries, trends; pure.
 //! - [`media`]: what becomes of uploads, in child processes under limits.
 //! - [`projection`]: home timelines in memory; [`running`]: the partitions and what follows them.
+//! - [`push`]: notifications to apps that are not open; [`keys`]: the secrets that this takes.
 //! - [`api`]: the Mastodon client API.
 //!
 //! # The way of a post
@@ -25,8 +26,10 @@ pub mod api;
 pub mod command;
 pub mod engine;
 pub mod event;
+pub mod keys;
 pub mod media;
 pub mod projection;
+pub mod push;
 pub mod running;
 pub mod sabotage;
 pub mod state;

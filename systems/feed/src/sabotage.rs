@@ -22,6 +22,12 @@ pub enum Sabotage {
     Sweep,
     /// Nothing is kept apart, whatever a policy says.
     NotificationPolicy,
+    /// Everybody's doings are pushed, whatever was asked for.
+    PushPolicy,
+    /// One push service may have all places of pushes.
+    PushLane,
+    /// What was not pushed is forgotten at a restart.
+    PushPending,
 }
 
 #[cfg(feature = "sabotage")]

@@ -245,11 +245,13 @@ pub enum NotificationKind {
     AdminReport,
     /// Somebody quoted a post of yours.
     Quote,
+    /// A post that you quoted was edited.
+    QuotedUpdate,
 }
 
 impl NotificationKind {
     /// All of them.
-    pub const ALL: [NotificationKind; 11] = [
+    pub const ALL: [NotificationKind; 12] = [
         NotificationKind::Mention,
         NotificationKind::Status,
         NotificationKind::Reblog,
@@ -261,6 +263,7 @@ impl NotificationKind {
         NotificationKind::AdminSignUp,
         NotificationKind::AdminReport,
         NotificationKind::Quote,
+        NotificationKind::QuotedUpdate,
     ];
 
     /// The name that the API uses.
@@ -277,7 +280,47 @@ impl NotificationKind {
             NotificationKind::AdminSignUp => "admin.sign_up",
             NotificationKind::AdminReport => "admin.report",
             NotificationKind::Quote => "quote",
+            NotificationKind::QuotedUpdate => "quoted_update",
         }
+    }
+
+    /// Reads that name.
+    pub fn parse(name: &str) -> Option<NotificationKind> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// By whom a notification must be caused to be pushed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PushPolicy {
+    /// By anybody.
+    #[default]
+    All,
+    /// By whom the account follows.
+    Followed,
+    /// By who follows the account.
+    Follower,
+    /// By nobody.
+    None,
+}
+
+impl PushPolicy {
+    /// The name that the API uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            PushPolicy::All => "all",
+            PushPolicy::Followed => "followed",
+            PushPolicy::Follower => "follower",
+            PushPolicy::None => "none",
+        }
+    }
+
+    /// Reads that name.
+    pub fn parse(name: &str) -> Option<PushPolicy> {
+        [PushPolicy::All, PushPolicy::Followed, PushPolicy::Follower, PushPolicy::None]
+            .into_iter()
+            .find(|policy| policy.name() == name)
     }
 }
 

@@ -312,6 +312,13 @@ impl Identity {
         move || vec![partition.status()]
     }
 
+    /// Whether a session of an account lives: it was not ended, and has not run out.
+    pub fn session_lives(&self, account: u64, session: u64) -> bool {
+        let picture = self.principals.look();
+        let live = picture.session(session).filter(|live| live.principal.account == account);
+        live.is_some_and(|live| live.expires > self.now())
+    }
+
     /// Failed logons since the start: with names that nobody has, and with accounts.
     pub fn failed_logons(&self) -> (u64, u64) {
         self.failures.totals()

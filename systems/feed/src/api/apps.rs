@@ -49,7 +49,7 @@ pub(super) async fn register(State(service): State<Shared>, params: Params) -> R
     json["client_id"] = made.client_id.into();
     json["client_secret"] = made.client_secret.into();
     json["client_secret_expires_at"] = 0.into();
-    json["vapid_key"] = "".into();
+    json["vapid_key"] = service.push.vapid.public().into();
     Ok(Json(json))
 }
 
@@ -61,7 +61,7 @@ pub(super) async fn verify(
     let app = service.identity.app(client).ok_or_else(Error::nobody)?;
     let mut json = app_json(&app);
     json["id"] = client.into();
-    json["vapid_key"] = "".into();
+    json["vapid_key"] = service.push.vapid.public().into();
     Ok(Json(json))
 }
 

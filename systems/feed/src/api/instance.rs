@@ -43,7 +43,7 @@ fn version() -> String {
 fn configuration(service: &Service) -> Value {
     json!({
         "urls": { "streaming": streaming(service), "status": null, "about": service.settings.base, "privacy_policy": null, "terms_of_service": null },
-        "vapid": { "public_key": "" },
+        "vapid": { "public_key": service.push.vapid.public() },
         "accounts": { "max_featured_tags": 10, "max_pinned_statuses": 5, "max_profile_fields": 4 },
         "statuses": {
             "max_characters": service.settings.max_characters,

@@ -14,6 +14,7 @@ mod notification_policy;
 mod page;
 mod params;
 mod polls;
+mod push;
 mod scheduled;
 mod search;
 pub mod service;
@@ -89,6 +90,7 @@ pub fn routes() -> Routes<Shared> {
         filter_routes(),
         inbox_routes(),
         notification_policy_routes(),
+        push_routes(),
         media_routes(),
     ];
     let all = all.into_iter().fold(Routes::new(), Routes::merge);
@@ -342,6 +344,15 @@ fn notification_policy_routes() -> Routes<Shared> {
             write,
             notification_policy::dismiss,
         )
+}
+
+fn push_routes() -> Routes<Shared> {
+    let push = needs("push");
+    Routes::new()
+        .route(Method::GET, "/api/v1/push/subscription", push, push::show)
+        .route(Method::POST, "/api/v1/push/subscription", push, push::subscribe)
+        .route(Method::PUT, "/api/v1/push/subscription", push, push::update)
+        .route(Method::DELETE, "/api/v1/push/subscription", push, push::delete)
 }
 
 /// The largest upload, with room for what is said of it: a video.

@@ -10,13 +10,16 @@ use axum::http::request::Parts;
 use decalog_blob::Blobs;
 use decalog_gateway::access::{Principal, Scope};
 use decalog_identity::api::service::Identity;
+use decalog_outbound::{Calling, OutboundError};
 use decalog_runtime::bucket::{bucket_of, partition_of};
-use decalog_runtime::{Health, Origin, Partition, Status};
+use decalog_runtime::{Health, Origin, Partition, Status, SubscriptionError};
 use tempfile::{NamedTempFile, TempDir};
 
 use super::error::Error;
+use super::push::Push;
 use super::trends::Counted;
 use crate::command::{Command, OpenAccount, Reply};
+use crate::keys::Keys;
 use crate::media::{Limits, Programs, Workshop};
 use crate::projection::homes::Homes;
 use crate::projection::standings::Standings;
@@ -39,6 +42,12 @@ pub struct Plan {
     pub core: Core,
     /// Where uploads lie while they are looked at.
     pub uploads: PathBuf,
+    /// Where the edge's own keys lie.
+    pub keys: PathBuf,
+    /// The file that says what is not pushed yet.
+    pub pushes: PathBuf,
+    /// How push services are called.
+    pub calling: Calling,
     /// Where files lie.
     pub blobs: Blobs,
     /// Who knows the accounts.
@@ -82,6 +91,28 @@ pub enum Failure {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A key of the edge cannot be read or made.
+    #[error("the keys in {}: {source}", .path.display())]
+    Keys {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong.
+        source: std::io::Error,
+    },
+    /// What is not pushed yet cannot be read.
+    #[error("what waits to be pushed: {}: {source}", .path.display())]
+    Pushes {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: std::io::Error,
+    },
+    /// There is no client for calls.
+    #[error(transparent)]
+    Outbound(#[from] OutboundError),
+    /// The events could not be followed.
+    #[error("what is pushed cannot be followed: {0}")]
+    Follow(#[from] SubscriptionError),
 }
 
 /// A running feed.
@@ -93,6 +124,7 @@ pub struct Service {
     pub(crate) blobs: Blobs,
     pub(crate) workshop: Workshop,
     pub(crate) counted: Counted,
+    pub(crate) push: Push,
     partitions: Vec<Partition<Feed>>,
     running: Running,
     /// Accounts that are known to be known.
@@ -111,8 +143,11 @@ impl Service {
             std::fs::remove_dir_all(&plan.uploads).map_err(failed)?;
         }
         std::fs::create_dir_all(&plan.uploads).map_err(failed)?;
+        let keys_failed = |source| Failure::Keys { path: plan.keys.clone(), source };
+        let keys = Keys::open(&plan.keys, plan.core.seal.clone()).map_err(keys_failed)?;
+        let push = Push::new(&keys, &settings, plan.calling.client("push")?).map_err(keys_failed)?;
         let running = Running::start(plan.core, settings.partitions)?;
-        Ok(Arc::new(Service {
+        let service = Arc::new(Service {
             settings,
             identity: plan.identity,
             homes: Arc::clone(&running.homes),
@@ -120,11 +155,19 @@ impl Service {
             blobs: plan.blobs,
             workshop: Workshop::new(Limits::default(), Programs::default()),
             counted: Counted::default(),
+            push,
             partitions: running.partitions.clone(),
             running,
             known: Mutex::default(),
             uploads: plan.uploads,
-        }))
+        });
+        super::push::deliver::start(&service, plan.pushes)?;
+        Ok(service)
+    }
+
+    /// The partitions, in order.
+    pub(crate) fn partitions(&self) -> &[Partition<Feed>] {
+        &self.partitions
     }
 
     /// What is wrong with a partition, if anything.

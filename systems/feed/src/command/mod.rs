@@ -10,6 +10,7 @@ mod inbox;
 pub mod message;
 mod moderation;
 mod post;
+mod push;
 
 pub use account::{
     AddMedia, ChangeMedia, FeatureTag, FinishMedia, FollowTag, OpenAccount, RemoveFilter, RemoveMedia,
@@ -27,6 +28,7 @@ pub use post::{
     CancelScheduled, DeletePost, Draft, EditPost, Favourite, Publish, Reblog, Reschedule, SetBookmark,
     SetPin, SetThreadMute, Unreblog, Vote,
 };
+pub use push::{ChangePush, RemovePush, SetPush};
 
 use serde::{Deserialize, Serialize};
 
@@ -120,6 +122,12 @@ decalog_runtime::kinds! {
         81 "answer-notification-requests" AnswerNotificationRequests,
         /// Take measures about an account.
         82 "moderate" Moderate,
+        /// Push notifications to an address.
+        95 "set-push" SetPush,
+        /// Push other notifications.
+        96 "change-push" ChangePush,
+        /// Push no more.
+        97 "remove-push" RemovePush,
 
         /// From a follower's partition: they wish to follow.
         100 "asked" Asked,

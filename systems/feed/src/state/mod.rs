@@ -22,6 +22,7 @@ mod notification;
 mod notification_policy;
 mod poll;
 mod post;
+mod push;
 mod read;
 mod reblog;
 mod rows;
@@ -49,6 +50,7 @@ pub use media::MediaRow;
 pub use notification::Notification;
 pub use notification_policy::{Held, Policy};
 pub use post::{Post, Revision};
+pub use push::PushSubscription;
 pub use read::{Shown, Viewer};
 pub use rows::Window;
 pub use scheduled::Scheduled;
@@ -149,6 +151,9 @@ impl Turn<'_> {
             Command::SetPolicy(it) => self.set_policy(it),
             Command::AnswerNotificationRequests(it) => self.answer_notification_requests(it),
             Command::Moderate(it) => self.moderate(it),
+            Command::SetPush(it) => self.set_push(it),
+            Command::ChangePush(it) => self.change_push(it),
+            Command::RemovePush(it) => self.remove_push(it),
             Command::Asked(it) => self.asked(it),
             Command::Unasked(it) => self.unasked(it),
             Command::Answered(it) => self.answered(it),

@@ -69,6 +69,8 @@ pub(super) mod family {
     pub(crate) const HELD: u8 = b'Q';
     /// account → [`Standing`](crate::value::Standing), in every partition.
     pub(crate) const STANDING: u8 = b'S';
+    /// account, session → [`PushSubscription`](crate::state::PushSubscription).
+    pub(crate) const PUSH: u8 = b'U';
 }
 
 /// A key: a family and numbers.

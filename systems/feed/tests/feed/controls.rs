@@ -13,7 +13,7 @@ mod taken_out {
 
     use decalog_feed::sabotage::{Sabotage, take_out};
 
-    use crate::{inbox, partitions, privacy};
+    use crate::{inbox, partitions, privacy, push};
 
     fn fails_without(sabotage: Sabotage, test: fn()) {
         test();
@@ -51,6 +51,21 @@ mod taken_out {
     #[test]
     fn notification_policy() {
         fails_without(Sabotage::NotificationPolicy, inbox::strangers_are_treated_as_the_policy_says);
+    }
+
+    #[test]
+    fn push_policy() {
+        fails_without(Sabotage::PushPolicy, push::who_is_told_is_what_the_subscription_says);
+    }
+
+    #[test]
+    fn push_lane() {
+        fails_without(Sabotage::PushLane, push::a_slow_push_service_takes_no_place_of_another);
+    }
+
+    #[test]
+    fn push_pending() {
+        fails_without(Sabotage::PushPending, push::what_is_not_pushed_is_found_again);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod media;
 mod partitions;
 mod people;
 mod privacy;
+mod push;
 mod races;
 mod rows;
 mod world;

@@ -164,13 +164,36 @@ impl Dice<'_> {
     }
 
     fn profile(&mut self, account: AccountId) -> Command {
-        match self.random.u32(0..4) {
+        match self.random.u32(0..6) {
             0 => self.open(account),
+            4 | 5 => self.push(account),
             1 => {
                 let markers = [("home".to_owned(), self.random.u64(1..9))].into();
                 SetMarkers { account, markers }.into()
             }
             _ => self.update(account),
+        }
+    }
+
+    fn push(&mut self, account: AccountId) -> Command {
+        let session = self.random.u64(1..4);
+        let policy = self.one_of(&[PushPolicy::All, PushPolicy::Followed, PushPolicy::Follower]);
+        let alerts = [self.one_of(&NotificationKind::ALL), NotificationKind::Mention].into();
+        match self.random.u32(0..5) {
+            0 => ChangePush { account, session, alerts, policy }.into(),
+            1 => RemovePush { account, session, only: self.often(0.3).then_some(ItemId(7)) }.into(),
+            _ => SetPush {
+                account,
+                session,
+                endpoint: format!("https://push.example/{session}"),
+                public: vec![4; 65],
+                auth: vec![7; 16],
+                standard: true,
+                alerts,
+                policy,
+                token: vec![9; 40],
+            }
+            .into(),
         }
     }
 

@@ -186,7 +186,7 @@ impl Kept {
             Event::Conversed(it) => self.signal(it.account, Signal::Conversed(it.conversation)),
             Event::FiltersChanged(it) => self.signal(it.account, Signal::Filters),
             Event::NotificationsMerged(it) => self.signal(it.account, Signal::Merged),
-            Event::StandingChanged(_) => {}
+            Event::StandingChanged(_) | Event::PushChanged(_) => {}
             Event::Arrived(_) | Event::Written(_) | Event::Changed(_) | Event::Gone(_) => {}
         }
     }
