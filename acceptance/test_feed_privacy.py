@@ -1,11 +1,13 @@
 """Nobody sees what is not for them: every kind of reader against every visibility, through every way to a post."""
 
+import re
 from dataclasses import dataclass
 
 import pytest
 from mastodon import Mastodon, MastodonAPIError
 
-from clients.mastodon_client import Crowd, call, eventually, follow, ids, refused
+from clients.mastodon_client import HTTP, Crowd, call, eventually, follow, ids, refused
+from clients.pictures import png
 
 # Who may see a post: its author, a follower, somebody named in it, a stranger, somebody blocked, somebody who is not signed in.
 READERS = ["author", "follower", "named", "stranger", "blocked", "nobody"]
@@ -241,3 +243,47 @@ def test_scheduled_posts_and_sources_are_ones_own(people):
     row = call(author, "POST", "/api/v1/statuses", json={"status": "later", "scheduled_at": at}).json()
     assert call(other, "GET", f"/api/v1/scheduled_statuses/{row['id']}").status_code == 404
     assert call(people.nobody(), "GET", f"/api/v1/scheduled_statuses/{row['id']}").status_code == 401
+
+
+@pytest.fixture(scope="module")
+def pictured(people: Crowd) -> tuple[Mastodon, dict]:
+    """Somebody's posts with one and the same picture."""
+    author = people.join("painter")
+    picture = png(40, 30)
+    post = lambda visibility: author.status_post("look", media_ids=author.media_post(picture, "image/png"), visibility=visibility)
+    return author, {visibility: post(visibility) for visibility in MAY_SEE}
+
+
+@pytest.mark.parametrize("visibility", MAY_SEE)
+def test_the_address_of_a_file_is_as_private_as_its_post(pictured, visibility):
+    author, posts = pictured
+    media = posts[visibility].media_attachments[0]
+    for address in [media.url, media.preview_url]:
+        answer = HTTP.get(address)
+        assert answer.status_code == 200, "who is shown the address loads the file, without a token"
+        head, _, query = address.partition("?")
+        code, name = head.rsplit("/", 2)[1:]
+        bare = head.replace(f"/{code}/", "/")
+        if visibility in ("public", "unlisted"):
+            assert answer.headers["cache-control"] == "public, max-age=31536000, immutable" and not query
+            wrong = [bare]
+        else:
+            age = int(re.fullmatch(r"private, max-age=(\d+), immutable", answer.headers["cache-control"]).group(1))
+            until = int(query.removeprefix("until="))
+            assert 86_000 < age <= 108_000
+            wrong = [head, bare, f"{head}?until={until + 3600}", f"{head}?until=x", f"{head}?until={until}&until={until}"]
+        other = ("A" if code[0] != "A" else "B") + code[1:]
+        wrong += [address.replace(code, other), address.replace(name, "0" * 64 + ".png")]
+        for made_up in wrong:
+            for headers in [{}, {"if-none-match": answer.headers["etag"]}, {"range": "bytes=0-3"}]:
+                assert HTTP.get(made_up, headers=headers).status_code == 404, made_up
+
+
+def test_what_is_not_posted_has_an_address_that_ends(people):
+    author = people.join("painter")
+    media = author.media_post(png(20, 20), "image/png")
+    assert "until=" in media.url and HTTP.get(media.url).status_code == 200
+    post = author.status_post("look", media_ids=[media])
+    assert "until=" not in post.media_attachments[0].url
+    author.account_update_credentials(avatar=png(20, 20), avatar_mime_type="image/png")
+    assert "until=" not in author.me().avatar and HTTP.get(author.me().avatar).status_code == 200

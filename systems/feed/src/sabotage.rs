@@ -28,6 +28,10 @@ pub enum Sabotage {
     PushLane,
     /// What was not pushed is forgotten at a restart.
     PushPending,
+    /// Any address of a file is taken.
+    MediaCode,
+    /// Addresses of files do not end.
+    MediaEnd,
 }
 
 #[cfg(feature = "sabotage")]

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::BytesMut;
@@ -19,7 +20,7 @@ use super::error::Error;
 use super::params::{Params, Upload};
 use super::service::{Me, Service, Shared};
 use crate::command::{AddMedia, ChangeMedia, FinishMedia, RemoveMedia, Reply};
-use crate::media::{Format, Job, Kind, Made, Refused, Shape, recognise};
+use crate::media::{Format, Holds, Job, Kind, Made, Refused, Shape, recognise};
 use crate::value::{AccountId, File, ItemId, Media, MediaKind};
 
 /// How long an upload's answer waits for what is made of it; then the client asks again.
@@ -31,7 +32,7 @@ const PIECE: usize = 64 * 1024;
 /// The longest description, in characters.
 const DESCRIPTION: usize = 1_500;
 /// What everybody may keep, as a file never changes under its name.
-const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
 fn refused(why: &Refused) -> Error {
     if let Some(log) = why.log() {
@@ -213,7 +214,7 @@ pub(super) async fn upload(
     }
     let media = service.own_media(me.id, &id.to_string()).await?;
     let status = if media.original.is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok((status, Json(service.media_json(&media))).into_response())
+    Ok((status, Json(service.media_json(&media, false))).into_response())
 }
 
 pub(super) async fn show(
@@ -223,7 +224,7 @@ pub(super) async fn show(
 ) -> Result<Response, Error> {
     let media = service.own_media(me.id, &id).await?;
     let status = if media.original.is_some() { StatusCode::OK } else { StatusCode::PARTIAL_CONTENT };
-    Ok((status, Json(service.media_json(&media))).into_response())
+    Ok((status, Json(service.media_json(&media, false))).into_response())
 }
 
 pub(super) async fn update(
@@ -253,7 +254,7 @@ pub(super) async fn update(
     let description = described.then(|| description(&params)).transpose()?.map(Option::unwrap_or_default);
     let change = ChangeMedia { account: me.id, media: media.id, description, meta, small };
     service.ask(me.id, me.id.bucket(), change).await?;
-    Ok(Json(service.media_json(&service.own_media(me.id, &id).await?)))
+    Ok(Json(service.media_json(&service.own_media(me.id, &id).await?, false)))
 }
 
 pub(super) async fn delete(
@@ -280,12 +281,30 @@ fn part(headers: &HeaderMap, bytes: u64) -> Result<Option<std::ops::Range<u64>>,
     if range.start >= bytes || range.is_empty() { Err(()) } else { Ok(Some(range)) }
 }
 
-/// A file of the store, by its content's name and with the ending of its kind.
+/// Who may keep a file: everybody, or whoever was shown its address, for as long as that holds.
+fn kept(holds: Holds) -> String {
+    match holds {
+        Holds::ForEver => FOR_EVER.to_owned(),
+        Holds::For(seconds) => format!("private, max-age={seconds}, immutable"),
+    }
+}
+
+/// The end of an address.
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct End {
+    until: Option<i64>,
+}
+
+/// A file of the store, by its content's name and with the ending of its kind, under an address that the server made.
 pub(super) async fn serve(
     State(service): State<Shared>,
-    Path(name): Path<String>,
+    Path((code, name)): Path<(String, String)>,
+    end: Result<Query<End>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
+    let Ok(Query(End { until })) = end else { return Err(Error::not_found()) };
+    let holds = service.addresses.check(&code, &name, until, service.now() / crate::value::SECOND);
+    let holds = holds.ok_or_else(Error::not_found)?;
     let (blob, extension) = name.split_once('.').ok_or_else(Error::not_found)?;
     let id: BlobId = blob.parse().map_err(|_| Error::not_found())?;
     let mime = Format::mime_of(extension).ok_or_else(Error::not_found)?;
@@ -318,7 +337,7 @@ pub(super) async fn serve(
     answer.insert(header::CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
     answer.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     answer.insert(header::ETAG, text(tag));
-    answer.insert(header::CACHE_CONTROL, FOR_EVER);
+    answer.insert(header::CACHE_CONTROL, text(kept(holds)));
     answer.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
     if !whole {
         answer

@@ -369,5 +369,5 @@ fn media_routes() -> Routes<Shared> {
         .route(Method::GET, "/api/v1/media/{id}", write, media::show)
         .route(Method::PUT, "/api/v1/media/{id}", write, media::update.layer(DefaultBodyLimit::max(PROFILE)))
         .route(Method::DELETE, "/api/v1/media/{id}", write, media::delete)
-        .route(Method::GET, "/media/{name}", PUBLIC, media::serve)
+        .route(Method::GET, "/media/{code}/{name}", PUBLIC, media::serve)
 }

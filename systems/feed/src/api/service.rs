@@ -20,7 +20,7 @@ use super::push::Push;
 use super::trends::Counted;
 use crate::command::{Command, OpenAccount, Reply};
 use crate::keys::Keys;
-use crate::media::{Limits, Programs, Workshop};
+use crate::media::{Addresses, Limits, Programs, Workshop};
 use crate::projection::homes::Homes;
 use crate::projection::standings::Standings;
 use crate::running::{self, Core, Running};
@@ -125,6 +125,7 @@ pub struct Service {
     pub(crate) workshop: Workshop,
     pub(crate) counted: Counted,
     pub(crate) push: Push,
+    pub(crate) addresses: Addresses,
     partitions: Vec<Partition<Feed>>,
     running: Running,
     /// Accounts that are known to be known.
@@ -146,6 +147,7 @@ impl Service {
         let keys_failed = |source| Failure::Keys { path: plan.keys.clone(), source };
         let keys = Keys::open(&plan.keys, plan.core.seal.clone()).map_err(keys_failed)?;
         let push = Push::new(&keys, &settings, plan.calling.client("push")?).map_err(keys_failed)?;
+        let addresses = Addresses::new(&keys.random("media", 32).map_err(keys_failed)?);
         let running = Running::start(plan.core, settings.partitions)?;
         let service = Arc::new(Service {
             settings,
@@ -156,6 +158,7 @@ impl Service {
             workshop: Workshop::new(Limits::default(), Programs::default()),
             counted: Counted::default(),
             push,
+            addresses,
             partitions: running.partitions.clone(),
             running,
             known: Mutex::default(),

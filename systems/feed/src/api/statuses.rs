@@ -323,7 +323,7 @@ pub(super) async fn history(
             "sensitive": revision.sensitive,
             "created_at": moment(revision.at),
             "account": author,
-            "media_attachments": revision.media.iter().map(|media| service.media_json(media)).collect::<Vec<_>>(),
+            "media_attachments": revision.media.iter().map(|media| service.media_json(media, post.visibility.is_open())).collect::<Vec<_>>(),
             "emojis": [],
         });
         if !revision.options.is_empty() {

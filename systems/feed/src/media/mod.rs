@@ -8,9 +8,12 @@
 //! Everything that is served has been encoded anew or copied stream by stream, so that no metadata survives (places,
 //! devices, titles, chapters) and no file is both a picture and something else.
 //!
+//! [`Addresses`] are what files are served under: those of what is for some end.
+//!
 //! It leaves to others: where files are kept, which account may upload how many, ids, descriptions, and the log lines
 //! ([`Refused::log`] has what is to be written there).
 
+mod address;
 mod attached;
 mod avif;
 mod blurhash;
@@ -36,6 +39,7 @@ mod still;
 mod webp;
 mod workshop;
 
+pub use address::{Addresses, Holds};
 pub use blurhash::blurhash;
 pub use format::{Class, Format};
 pub use limits::{Limits, Programs, Time};

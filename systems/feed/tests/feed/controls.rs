@@ -13,6 +13,7 @@ mod taken_out {
 
     use decalog_feed::sabotage::{Sabotage, take_out};
 
+    use crate::media::addresses;
     use crate::{inbox, partitions, privacy, push};
 
     fn fails_without(sabotage: Sabotage, test: fn()) {
@@ -66,6 +67,19 @@ mod taken_out {
     #[test]
     fn push_pending() {
         fails_without(Sabotage::PushPending, push::what_is_not_pushed_is_found_again);
+    }
+
+    #[test]
+    fn media_code() {
+        fails_without(Sabotage::MediaCode, addresses::only_the_servers_own_addresses_are_taken);
+    }
+
+    #[test]
+    fn media_end() {
+        fails_without(
+            Sabotage::MediaEnd,
+            addresses::an_address_that_ends_holds_for_a_day_and_no_longer_than_a_quarter_more,
+        );
     }
 
     #[test]

@@ -14,9 +14,14 @@ impl Service {
         format!("{}/@{name}", self.settings.base)
     }
 
-    /// The address of a file.
-    pub(crate) fn file_url(&self, file: &File) -> String {
-        format!("{}/media/{}.{}", self.settings.base, file.blob, file.extension)
+    /// The address of a file: for ever, or one that ends when it is not for everybody.
+    pub(crate) fn file_url(&self, file: &File, open: bool) -> String {
+        let name = format!("{}.{}", file.blob, file.extension);
+        let path = match open {
+            true => self.addresses.open(&name),
+            false => self.addresses.ending(&name, self.now() / crate::value::SECOND),
+        };
+        format!("{}/media/{path}", self.settings.base)
     }
 
     fn picture(&self, files: &[File], missing: &str) -> (String, String) {
@@ -25,8 +30,8 @@ impl Service {
                 let url = format!("{}/{missing}/original/missing.png", self.settings.base);
                 (url.clone(), url)
             }
-            [file] => (self.file_url(file), self.file_url(file)),
-            [file, still, ..] => (self.file_url(file), self.file_url(still)),
+            [file] => (self.file_url(file, true), self.file_url(file, true)),
+            [file, still, ..] => (self.file_url(file, true), self.file_url(still, true)),
         }
     }
 

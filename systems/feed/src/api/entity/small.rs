@@ -103,7 +103,7 @@ impl Service {
                 "idempotency": null,
                 "with_rate_limit": false,
             },
-            "media_attachments": row.media.iter().map(|media| self.media_json(media)).collect::<Vec<_>>(),
+            "media_attachments": row.media.iter().map(|media| self.media_json(media, false)).collect::<Vec<_>>(),
         })
     }
 }

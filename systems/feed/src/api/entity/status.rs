@@ -228,7 +228,7 @@ impl Service {
             "quote": null,
             "application": post.application,
             "account": self.account_json(author),
-            "media_attachments": post.media.iter().map(|media| self.media_json(media)).collect::<Vec<_>>(),
+            "media_attachments": post.media.iter().map(|media| self.media_json(media, post.visibility.is_open())).collect::<Vec<_>>(),
             "mentions": mentions.collect::<Vec<_>>(),
             "tags": tags.collect::<Vec<_>>(),
             "emojis": [],
@@ -303,10 +303,10 @@ impl Service {
         json
     }
 
-    /// An attachment.
-    pub(crate) fn media_json(&self, media: &Media) -> Value {
-        let url = media.original.as_ref().map(|original| self.file_url(original));
-        let preview = media.small.as_ref().map(|small| self.file_url(small));
+    /// An attachment, of something that is for everybody or of something that is not.
+    pub(crate) fn media_json(&self, media: &Media, open: bool) -> Value {
+        let url = media.original.as_ref().map(|original| self.file_url(original, open));
+        let preview = media.small.as_ref().map(|small| self.file_url(small, open));
         let still = url.clone().filter(|_| media.kind == MediaKind::Image);
         json!({
             "id": media.id.to_string(),

@@ -7,6 +7,7 @@
 //! * `hostile`: forged, endless and broken files
 //! * `bounds`: time, turns, and futures that are dropped
 
+pub(crate) mod addresses;
 mod audio;
 mod bounds;
 mod forge;
