@@ -2,32 +2,23 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
-from decalog_server import REPOSITORY, free_port
+from clients.object_store import ObjectStore
+from decalog_server import REPOSITORY
 
 
 @pytest.fixture
 def s3(tmp_path: Path) -> Iterator[str]:
-    """The address of an S3 server with an empty bucket `blobs`."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    with (tmp_path / "moto.log").open("wb") as output:
-        command = [Path(sys.executable).parent / "moto_server", "-H", "127.0.0.1", "-p", str(port)]
-        server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+    """The address of an S3 server with an empty bucket."""
+    store = ObjectStore(tmp_path / "moto.log")
     try:
-        transport = httpx.HTTPTransport(retries=12)  # Waits until it listens: 0.5 s, 1 s, 2 s…
-        with httpx.Client(transport=transport) as client:
-            client.put(f"{url}/blobs", headers={"Authorization": "AWS4-HMAC-SHA256 Credential=test/x/us-east-1/s3/aws4_request"})
-        yield url
+        yield store.start().url
     finally:
-        server.terminate()
-        server.wait()
+        store.kill()
 
 
 def test_the_contract_holds_in_s3(s3):

@@ -47,6 +47,14 @@ pub(crate) enum Failure {
     /// The blob store cannot be opened.
     #[error("the blob store: {0}")]
     Blobs(#[from] decalog_blob::BlobError),
+    /// The bucket's secret cannot be had.
+    #[error("the secret of the bucket: {place}: {reason}")]
+    BlobSecret {
+        /// Where it should be.
+        place: String,
+        /// Why it is not.
+        reason: String,
+    },
     /// The feed does not start.
     #[error(transparent)]
     Feed(#[from] feed::Failure),
@@ -158,7 +166,7 @@ impl Failure {
             Self::Identity(identity::Failure::Start(error)) => start_code(error),
             Self::Feed(feed::Failure::Start(error)) => start_code(error),
             Self::Feed(_) => "E-FEED",
-            Self::Blobs(_) => "E-BLOBS",
+            Self::Blobs(_) | Self::BlobSecret { .. } => "E-BLOBS",
             Self::Identity(_) => "E-IDENTITY",
             Self::ProviderSecret { .. } => "E-PROVIDER-SECRET",
             Self::Outbound(_) => "E-OUTBOUND",

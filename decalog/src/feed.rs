@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use decalog_blob::{Blobs, folder};
+use decalog_blob::{Blobs, S3, folder, s3};
 use decalog_feed::api::service::{Plan, Service, Settings};
 use decalog_feed::running::Core;
 use decalog_identity::api::service::Identity;
@@ -33,6 +33,7 @@ pub(crate) struct Ground {
 pub(crate) fn start(config: &Config, http: SocketAddr, ground: Ground) -> Result<Arc<Service>, Failure> {
     let Ground { log, keys, meter, fatal, identity, mut calling } = ground;
     let (data, it) = (&config.server.data, &config.feed);
+    let blobs = blobs(config, keys.clone(), calling.clone())?;
     // Nobody reads what push services say beside the status.
     calling.policy.max_answer_bytes = PUSH_ANSWER_BYTES;
     let plan = Plan {
@@ -42,7 +43,7 @@ pub(crate) fn start(config: &Config, http: SocketAddr, ground: Ground) -> Result
             journal: data.join("events"),
             tables: data.join("feed/tables"),
             cache_bytes: u64::from(it.cache_mebibytes.get()) << 20,
-            seal: keys.clone(),
+            seal: keys,
             config: decalog_runtime::Config {
                 snapshot_every: u64::from(config.server.snapshot_every_records.get()),
                 erase_within: Some(config.server.erasure_window.length()),
@@ -55,10 +56,8 @@ pub(crate) fn start(config: &Config, http: SocketAddr, ground: Ground) -> Result
         keys: data.join("feed/keys"),
         pushes: data.join("feed/pushes.json"),
         calling,
-        blobs: Blobs::new(
-            folder(&data.join("blobs"))?,
-            decalog_blob::Options { seal: keys, ..decalog_blob::Options::default() },
-        ),
+        blobs,
+        collect_every: config.blobs.collect_every.length(),
         identity,
         settings: Settings {
             base: crate::identity::issuer(config, http),
@@ -72,4 +71,27 @@ pub(crate) fn start(config: &Config, http: SocketAddr, ground: Ground) -> Result
         },
     };
     Ok(Service::start(plan)?)
+}
+
+/// Where the feed's files lie: in the data directory, or in a bucket.
+fn blobs(config: &Config, seal: Option<Arc<KeyRing>>, calling: Calling) -> Result<Blobs, Failure> {
+    let it = &config.blobs;
+    let store = if it.bucket.is_empty() {
+        folder(&config.server.data.join("blobs"))?
+    } else {
+        let given = (it.secret.reveal(), &*it.secret_file, it.secret_environment.as_str());
+        let secret = crate::identity::secret(given);
+        let secret = secret.map_err(|(place, reason)| Failure::BlobSecret { place, reason })?;
+        s3(&S3 {
+            bucket: it.bucket.clone(),
+            region: it.region.clone(),
+            endpoint: Some(it.endpoint.clone()).filter(|endpoint| !endpoint.is_empty()),
+            access_key: it.access_key.clone(),
+            secret: secret.unwrap_or_default(),
+            calling,
+        })?
+    };
+    let options =
+        decalog_blob::Options { seal, grace: it.grace.length(), ..decalog_blob::Options::default() };
+    Ok(Blobs::within(store, "feed", options))
 }

@@ -146,19 +146,27 @@ fn client_secret(it: &config::Provider) -> Result<Option<String>, Failure> {
         place,
         reason,
     };
-    let (place, text) = if !it.client_secret_file.as_os_str().is_empty() {
-        let place = it.client_secret_file.display().to_string();
-        let text = std::fs::read_to_string(&it.client_secret_file);
-        (place.clone(), text.map_err(|error| failed(place, error.to_string()))?)
-    } else if !it.client_secret_environment.is_empty() {
-        let name = &it.client_secret_environment;
-        let place = format!("the environment variable {name}");
-        (place.clone(), std::env::var(name).map_err(|error| failed(place, error.to_string()))?)
+    let given = (it.client_secret.reveal(), &*it.client_secret_file, it.client_secret_environment.as_str());
+    secret(given).map_err(|(place, reason)| failed(place, reason))
+}
+
+/// A secret that is given itself, in a file or in an environment variable; none, when it is given nowhere. Otherwise where
+/// it should be, and why it is not.
+pub(crate) fn secret(
+    (itself, file, variable): (&str, &Path, &str),
+) -> Result<Option<String>, (String, String)> {
+    let (place, text) = if !file.as_os_str().is_empty() {
+        let place = file.display().to_string();
+        let text = std::fs::read_to_string(file);
+        (place.clone(), text.map_err(|error| (place, error.to_string()))?)
+    } else if !variable.is_empty() {
+        let place = format!("the environment variable {variable}");
+        (place.clone(), std::env::var(variable).map_err(|error| (place, error.to_string()))?)
     } else {
-        return Ok(Some(it.client_secret.reveal().to_owned()).filter(|text| !text.is_empty()));
+        return Ok(Some(itself.to_owned()).filter(|text| !text.is_empty()));
     };
     let text = text.trim_end_matches(['\r', '\n']).to_owned();
-    if text.is_empty() { Err(failed(place, "it is empty".to_owned())) } else { Ok(Some(text)) }
+    if text.is_empty() { Err((place, "it is empty".to_owned())) } else { Ok(Some(text)) }
 }
 
 /// What the directory's partition is bounded by.

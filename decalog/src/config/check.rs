@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::schema::{Config, Http, Instrument, Provider, Resilience, Seal, Tls, Unit};
+use super::schema::{Blobs, Config, Http, Instrument, Provider, Resilience, Seal, Tls, Unit};
 
 /// A refusal: the key's path (places in lists count from 1) and the reason.
 type Refused = (Vec<String>, String);
@@ -33,6 +33,7 @@ pub(super) fn check(config: &Config) -> Result<(), Refused> {
         return Err((path(["identity", "issuer"]), reason));
     }
     check_providers(&config.identity.providers)?;
+    check_blobs(&config.blobs).map_err(|(key, reason)| (path(["blobs", key]), reason.to_owned()))?;
     let mut symbols = BTreeSet::new();
     let mut comp_ids = BTreeSet::from([config.exchange.fix.comp_id.as_str()]);
     for (place, unit) in config.exchange.units.iter().enumerate() {
@@ -189,6 +190,37 @@ fn check_provider(provider: &Provider) -> Result<(), (&'static str, &'static str
     }
     if !provider.email_domains.is_empty() && !asks("email") {
         return Err(("email_domains", "needs the scope email among scopes"));
+    }
+    Ok(())
+}
+
+/// The key and why it does not go with the others.
+fn check_blobs(blobs: &Blobs) -> Result<(), (&'static str, &'static str)> {
+    let given = [
+        ("secret", !blobs.secret.reveal().is_empty()),
+        ("secret_file", !blobs.secret_file.as_os_str().is_empty()),
+        ("secret_environment", !blobs.secret_environment.is_empty()),
+    ];
+    let secrets = given.into_iter().filter(|(_, given)| *given).map(|(key, _)| key).collect::<Vec<_>>();
+    if let [_, second, ..] = secrets[..] {
+        return Err((second, "stands beside another one; the secret comes from one place"));
+    }
+    if blobs.bucket.is_empty() {
+        let without = "says something of a bucket, and there is none: set bucket";
+        let of_a_bucket =
+            [("endpoint", !blobs.endpoint.is_empty()), ("access_key", !blobs.access_key.is_empty())];
+        let of_a_bucket = of_a_bucket.into_iter().chain(given).find(|(_, given)| *given);
+        return of_a_bucket.map_or(Ok(()), |(key, _)| Err((key, without)));
+    }
+    if blobs.access_key.is_empty() {
+        return Err(("access_key", "is needed for a bucket"));
+    }
+    if secrets.is_empty() {
+        return Err(("secret", "is needed for a bucket: set secret, secret_file or secret_environment"));
+    }
+    let address = blobs.endpoint.strip_prefix("https://").or_else(|| blobs.endpoint.strip_prefix("http://"));
+    if !blobs.endpoint.is_empty() && address.is_none_or(str::is_empty) {
+        return Err(("endpoint", "must be an http or https address"));
     }
     Ok(())
 }

@@ -200,7 +200,7 @@ impl Source {
         };
         let shows_value = found.is_some_and(|found| found.is_scalar)
             && !key.ends_with("password_hash")
-            && !key.ends_with("client_secret");
+            && !key.ends_with("secret");
         let value = shows_value.then(|| self.text[span].chars().take(80).collect());
         Refusal { place, key, value, reason: reason.trim_end().replace('\n', ", ") }
     }

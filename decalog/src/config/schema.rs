@@ -25,6 +25,7 @@ pub(crate) struct Config {
     pub(crate) identity: Identity,
     pub(crate) exchange: Exchange,
     pub(crate) feed: NewsFeed,
+    pub(crate) blobs: Blobs,
 }
 
 /// `[server]`: what concerns the process as a whole.
@@ -283,6 +284,37 @@ impl Default for NewsFeed {
             rules: Vec::new(),
             max_characters: Whole::default(),
             cache_mebibytes: Whole::default(),
+        }
+    }
+}
+
+/// `[blobs]`: where large files lie.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Blobs {
+    pub(crate) bucket: String,
+    pub(crate) region: String,
+    pub(crate) endpoint: String,
+    pub(crate) access_key: String,
+    pub(crate) secret: Secret,
+    pub(crate) secret_file: PathBuf,
+    pub(crate) secret_environment: String,
+    pub(crate) grace: Period,
+    pub(crate) collect_every: Period,
+}
+
+impl Default for Blobs {
+    fn default() -> Self {
+        Self {
+            bucket: String::new(),
+            region: "us-east-1".to_owned(),
+            endpoint: String::new(),
+            access_key: String::new(),
+            secret: Secret::default(),
+            secret_file: PathBuf::new(),
+            secret_environment: String::new(),
+            grace: Period::days(1),
+            collect_every: Period::days(1),
         }
     }
 }

@@ -66,6 +66,7 @@ use std::time::Duration;
 
 use decalog_seal::KeyRing;
 use object_store::ObjectStore;
+use object_store::prefix::PrefixStore;
 
 pub use collect::Collected;
 pub use error::BlobError;
@@ -111,8 +112,13 @@ pub struct Blobs {
 }
 
 impl Blobs {
-    /// Blobs in this store, or below a prefix of it ([`object_store::prefix::PrefixStore`]).
+    /// Blobs in all of this store.
     pub fn new(store: Arc<dyn ObjectStore>, options: Options) -> Self {
         Self { store, options }
+    }
+
+    /// Blobs in a part of this store, which nobody else uses: what is there and not referred to is collected.
+    pub fn within(store: Arc<dyn ObjectStore>, part: &str, options: Options) -> Self {
+        Self::new(Arc::new(PrefixStore::new(store, part)), options)
     }
 }

@@ -32,6 +32,10 @@ pub enum Sabotage {
     MediaCode,
     /// Addresses of files do not end.
     MediaEnd,
+    /// Attachments wait for their posts for ever.
+    Unposted,
+    /// Nobody says that profiles have pictures.
+    BlobReferences,
 }
 
 #[cfg(feature = "sabotage")]

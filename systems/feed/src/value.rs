@@ -193,6 +193,19 @@ pub struct Media {
     pub blurhash: Option<String>,
 }
 
+/// What an attachment is being made of, in the blob store: what was begun before a stop is done after it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upload {
+    /// The file that was sent, by its blob.
+    pub file: String,
+    /// The small picture that was sent with it.
+    #[serde(default)]
+    pub thumbnail: Option<String>,
+    /// The focal point, as it was sent.
+    #[serde(default)]
+    pub focus: Option<String>,
+}
+
 /// A question with answers to choose from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Poll {

@@ -58,6 +58,11 @@ impl Error {
         json!({ "error": self.words, "status": self.status.as_u16() })
     }
 
+    /// Whether it may be different soon.
+    pub(crate) fn is_later(&self) -> bool {
+        self.status == StatusCode::SERVICE_UNAVAILABLE
+    }
+
     /// Whether there is no such thing.
     pub(crate) fn is_not_found(&self) -> bool {
         self.status == StatusCode::NOT_FOUND

@@ -1,7 +1,7 @@
 //! Attachments: uploaded, made safe, kept in the blob store, described, and served.
 
 use std::path::Path as FilePath;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use axum::Json;
@@ -12,16 +12,16 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::BytesMut;
 use decalog_blob::{BlobError, BlobId};
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt as _, stream};
 use serde_json::{Value, json};
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::error::Error;
 use super::params::{Params, Upload};
-use super::service::{Me, Service, Shared};
+use super::service::{Me, Service, Shared, no_room};
 use crate::command::{AddMedia, ChangeMedia, FinishMedia, RemoveMedia, Reply};
 use crate::media::{Format, Holds, Job, Kind, Made, Refused, Shape, recognise};
-use crate::value::{AccountId, File, ItemId, Media, MediaKind};
+use crate::value::{AccountId, File, ItemId, Media, MediaKind, Upload as Kept};
 
 /// How long an upload's answer waits for what is made of it; then the client asks again.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -73,7 +73,10 @@ fn pieces(file: tokio::fs::File) -> impl Stream<Item = std::io::Result<bytes::By
 
 /// `x,y`, each from -1 to 1.
 fn focus(params: &Params) -> Option<(f32, f32)> {
-    let text = params.words("focus")?;
+    point(&params.words("focus")?)
+}
+
+fn point(text: &str) -> Option<(f32, f32)> {
     let (x, y) = text.split_once(',')?;
     let read = |text: &str| text.trim().parse::<f32>().ok().filter(|number| number.is_finite());
     Some((read(x)?.clamp(-1.0, 1.0), read(y)?.clamp(-1.0, 1.0)))
@@ -91,15 +94,19 @@ impl Service {
     /// Puts a file that was made into the store.
     async fn keep(&self, made: &Made) -> Result<File, Error> {
         let file = tokio::fs::File::open(&made.path).await.map_err(unreadable)?;
+        Ok(File {
+            blob: self.put(file).await?,
+            mime: made.format.mime().to_owned(),
+            extension: made.format.extension().to_owned(),
+        })
+    }
+
+    async fn put(&self, file: tokio::fs::File) -> Result<String, Error> {
         let stored = self.blobs.put(pieces(file)).await.map_err(|error| {
             tracing::warn!(%error, "a file cannot be kept");
             Error::later("The server cannot keep this file now")
         })?;
-        Ok(File {
-            blob: stored.id.to_string(),
-            mime: made.format.mime().to_owned(),
-            extension: made.format.extension().to_owned(),
-        })
+        Ok(stored.id.to_string())
     }
 
     /// A picture of a profile.
@@ -164,6 +171,52 @@ impl Service {
         })
     }
 
+    /// Keeps what was sent, so that a stop does not lose it.
+    async fn keep_upload(&self, me: AccountId, media: ItemId, sent: Sent) -> Result<(), Error> {
+        let file = self.put(sent.file).await?;
+        let thumbnail = match sent.thumbnail {
+            Some(thumbnail) => Some(self.put(thumbnail).await?),
+            None => None,
+        };
+        let upload = Some(Kept { file, thumbnail, focus: sent.focus });
+        let (description, meta, small) = (None, None, None);
+        let keep = ChangeMedia { account: me, media, description, meta, small, upload };
+        match self.ask(me, me.bucket(), keep).await {
+            // Nothing could be made of it meanwhile: who asks for it is told that it is not there.
+            Err(error) if error.is_not_found() => Ok(()),
+            outcome => outcome.map(drop),
+        }
+    }
+
+    /// A kept upload, as it was sent.
+    async fn fetched(&self, blob: &str) -> Result<Upload, Error> {
+        let id: BlobId = blob.parse().map_err(|_| Error::not_found())?;
+        let mut object = self.blobs.get(id).await.map_err(missing)?;
+        let file = self.upload()?;
+        let mut open = tokio::fs::File::from_std(file.reopen().map_err(no_room)?);
+        while let Some(piece) = object.pieces.next().await {
+            open.write_all(&piece.map_err(missing)?).await.map_err(no_room)?;
+        }
+        open.flush().await.map_err(no_room)?;
+        Ok(Upload { field: String::new(), file, bytes: object.bytes })
+    }
+
+    /// Takes up the making of an attachment that a stop has ended.
+    async fn take_up(&self, me: AccountId, media: ItemId) -> Result<(), Error> {
+        let row = self.read(me.bucket(), move |feed| feed.media(me, media)).await?;
+        let Some(kept) = row.and_then(|row| row.upload) else { return Ok(()) };
+        let file = self.fetched(&kept.file).await?;
+        let thumbnail = match &kept.thumbnail {
+            Some(thumbnail) => Some(self.fetched(thumbnail).await?),
+            None => None,
+        };
+        let format = recognised(&file.path()).await?;
+        let focus = kept.focus.as_deref().and_then(point);
+        let work = Work { me, media, file, thumbnail, format, focus };
+        let finish = self.make(&work).await?;
+        self.ask(me, me.bucket(), finish).await.map(drop)
+    }
+
     async fn own_media(&self, me: AccountId, id: &str) -> Result<Media, Error> {
         let id = ItemId::parse(id).ok_or_else(Error::not_found)?;
         let row = self.read(me.bucket(), move |feed| feed.media(me, id)).await?;
@@ -178,6 +231,67 @@ struct Files {
     small: Option<File>,
     meta: String,
     blurhash: Option<String>,
+}
+
+/// What was sent, open: whoever makes something of it may take it away meanwhile.
+struct Sent {
+    file: tokio::fs::File,
+    thumbnail: Option<tokio::fs::File>,
+    focus: Option<String>,
+}
+
+impl Sent {
+    async fn open(file: &Upload, thumbnail: Option<&Upload>, focus: Option<String>) -> Result<Sent, Error> {
+        let file = tokio::fs::File::open(file.path()).await.map_err(unreadable)?;
+        let thumbnail = match thumbnail {
+            Some(thumbnail) => Some(tokio::fs::File::open(thumbnail.path()).await.map_err(unreadable)?),
+            None => None,
+        };
+        Ok(Sent { file, thumbnail, focus })
+    }
+}
+
+/// How long the making of attachments that a stop has ended waits when it cannot go on.
+const RESUME_PAUSE: Duration = Duration::from_secs(5);
+/// Attachments of which one read tells.
+const AT_ONCE: usize = 100;
+
+/// Goes on, one after the other, with the attachments that were being made when the server stopped.
+pub(super) async fn resume(service: Weak<Service>) {
+    let places = service.upgrade().map_or(0, |service| service.places());
+    for place in 0..places {
+        let mut after = None;
+        while let Some(service) = service.upgrade() {
+            let some = service.read_place(place, move |feed| feed.unfinished(after, AT_ONCE)).await;
+            let Ok(some) = some else {
+                tokio::time::sleep(RESUME_PAUSE).await;
+                continue;
+            };
+            for (me, media) in &some {
+                go_on(&service, *me, *media).await;
+            }
+            match some.last() {
+                Some(last) => after = Some(*last),
+                None => break,
+            }
+        }
+    }
+}
+
+async fn go_on(service: &Arc<Service>, me: AccountId, media: ItemId) {
+    loop {
+        match service.take_up(me, media).await {
+            Ok(()) => return,
+            Err(error) if error.is_later() => tokio::time::sleep(RESUME_PAUSE).await,
+            Err(error) => {
+                tracing::info!(error = %error.to_json(), "an upload that a stop has interrupted is given up");
+                let remove = RemoveMedia { account: me, media };
+                // If that fails, it goes when it has waited long enough.
+                let _ = service.ask(me, me.bucket(), remove).await;
+                return;
+            }
+        }
+    }
 }
 
 /// An upload on its way to be an attachment.
@@ -204,13 +318,14 @@ pub(super) async fn upload(
     let Reply::Made(id) = service.ask(me.id, me.id.bucket(), add).await? else {
         return Err(Error::not_found());
     };
+    let sent = Sent::open(&file, thumbnail.as_ref(), params.words("focus")).await?;
     let work = Work { me: me.id, media: id, file, thumbnail, format, focus };
     let mut working = tokio::spawn(Arc::clone(&service).finish(work));
     match tokio::time::timeout(PATIENCE, &mut working).await {
         Ok(Ok(outcome)) => outcome?,
         Ok(Err(_)) => return Err(Error::later("The server could not convert the file")),
-        // It goes on; the client asks again.
-        Err(_) => {}
+        // It goes on, also when the server is stopped meanwhile; the client asks again.
+        Err(_) => service.keep_upload(me.id, id, sent).await?,
     }
     let media = service.own_media(me.id, &id.to_string()).await?;
     let status = if media.original.is_some() { StatusCode::OK } else { StatusCode::ACCEPTED };
@@ -252,7 +367,7 @@ pub(super) async fn update(
     };
     let described = params.has("description");
     let description = described.then(|| description(&params)).transpose()?.map(Option::unwrap_or_default);
-    let change = ChangeMedia { account: me.id, media: media.id, description, meta, small };
+    let change = ChangeMedia { account: me.id, media: media.id, description, meta, small, upload: None };
     service.ask(me.id, me.id.bucket(), change).await?;
     Ok(Json(service.media_json(&service.own_media(me.id, &id).await?, false)))
 }
@@ -279,6 +394,17 @@ fn part(headers: &HeaderMap, bytes: u64) -> Result<Option<std::ops::Range<u64>>,
         _ => return Ok(None),
     };
     if range.start >= bytes || range.is_empty() { Err(()) } else { Ok(Some(range)) }
+}
+
+/// A file cannot be read.
+fn missing(error: BlobError) -> Error {
+    match error {
+        BlobError::Missing { .. } => Error::not_found(),
+        error => {
+            tracing::warn!(%error, "a file cannot be read");
+            Error::later("The server cannot read this file now")
+        }
+    }
 }
 
 /// Who may keep a file: everybody, or whoever was shown its address, for as long as that holds.
@@ -313,13 +439,6 @@ pub(super) async fn serve(
     if known.is_some_and(|known| known == "*" || known.split(',').any(|one| one.trim() == tag)) {
         return Ok(StatusCode::NOT_MODIFIED.into_response());
     }
-    let missing = |error: BlobError| match error {
-        BlobError::Missing { .. } => Error::not_found(),
-        error => {
-            tracing::warn!(%error, "a file cannot be read");
-            Error::later("The server cannot read this file now")
-        }
-    };
     let bytes = service.blobs.length(id).await.map_err(missing)?;
     let Ok(part) = part(&headers, bytes) else {
         let range = HeaderValue::try_from(format!("bytes */{bytes}"))

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod apps;
+mod collection;
 mod entity;
 mod error;
 mod filters;

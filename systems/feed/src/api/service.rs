@@ -48,8 +48,10 @@ pub struct Plan {
     pub pushes: PathBuf,
     /// How push services are called.
     pub calling: Calling,
-    /// Where files lie.
+    /// Where files lie. Whatever else lies there is taken for something that nobody refers to.
     pub blobs: Blobs,
+    /// How often what nobody refers to is looked for.
+    pub collect_every: Duration,
     /// Who knows the accounts.
     pub identity: Arc<Identity>,
     /// What can be chosen.
@@ -165,6 +167,8 @@ impl Service {
             uploads: plan.uploads,
         });
         super::push::deliver::start(&service, plan.pushes)?;
+        super::collection::start(&service, plan.collect_every);
+        tokio::spawn(super::media::resume(Arc::downgrade(&service)));
         Ok(service)
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::value::{AccountId, Field, File, ItemId, MediaKind, PostId, Visibility};
+use crate::value::{AccountId, Field, File, ItemId, MediaKind, PostId, Upload, Visibility};
 
 decalog_runtime::payloads! {
     /// Make the account known, with what identity says of it.
@@ -125,6 +125,9 @@ decalog_runtime::payloads! {
         meta: Option<String>,
         /// Another small picture of it.
         small: Option<File>,
+        /// What it is being made of, when that takes long.
+        #[serde(default)]
+        upload: Option<Upload>,
     }
     /// The files of an attachment are made. What it was said to show meanwhile stays.
     FinishMedia {

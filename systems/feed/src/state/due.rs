@@ -20,6 +20,8 @@ pub(super) enum Due {
     FilterEnd = 4,
     /// What is left of a post.
     Sweep = 5,
+    /// An account's attachment, unless it is posted.
+    MediaEnd = 50,
 }
 
 fn due_key(at: i64, due: Due, owner: u64, item: u64) -> Vec<u8> {
@@ -69,6 +71,7 @@ impl Turn<'_> {
             3 => self.end_mute(AccountId(owner), AccountId(item)),
             4 => self.end_filter(AccountId(owner), ItemId(item)),
             5 => self.sweep(PostId(owner)),
+            50 => self.end_media(AccountId(owner), ItemId(item)),
             _ => {}
         }
     }

@@ -71,6 +71,8 @@ pub(super) mod family {
     pub(crate) const STANDING: u8 = b'S';
     /// account, session → [`PushSubscription`](crate::state::PushSubscription).
     pub(crate) const PUSH: u8 = b'U';
+    /// account, media → nothing: attachments that are being made of a kept upload.
+    pub(crate) const UNFINISHED: u8 = b'V';
 }
 
 /// A key: a family and numbers.
@@ -209,7 +211,7 @@ impl Rows {
 }
 
 /// Reads a value that [`Rows::put`] wrote.
-fn read<T: DeserializeOwned>(value: &[u8]) -> T {
+pub(super) fn read<T: DeserializeOwned>(value: &[u8]) -> T {
     // A row that cannot be read is a bug, and stops the partition.
     decalog_runtime::unpack(0, 0, value).expect("a row that this program wrote")
 }

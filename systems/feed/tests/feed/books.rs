@@ -270,7 +270,18 @@ impl Books {
         let filters = self.rows.numbered::<Filter>(b'F').into_iter();
         let filters: BTreeSet<_> =
             filters.filter_map(|(key, row)| Some(vec![moment(row.expires?), 4, key[0], key[1]])).collect();
-        holds(|| format!("filters that end: {:?}, but {filters:?}", of(4)), of(4).is_subset(&filters))
+        holds(|| format!("filters that end: {:?}, but {filters:?}", of(4)), of(4).is_subset(&filters))?;
+        let ends: BTreeSet<u64> = of(50).into_iter().map(|due| due[3]).collect();
+        let rows = self.rows.numbered::<MediaRow>(b'm');
+        let unfinished = rows.iter().filter(|(_, row)| row.upload.is_some()).map(|(key, _)| key.clone());
+        same(
+            "attachments on their way",
+            self.rows.marks(b'V').into_iter().collect(),
+            unfinished.collect::<BTreeSet<_>>(),
+        )?;
+        let waiting: BTreeSet<u64> =
+            rows.iter().filter(|(_, row)| row.post.is_none()).map(|(key, _)| key[1]).collect();
+        holds(|| format!("attachments {waiting:?}, but ends {ends:?}"), waiting.is_subset(&ends))
     }
 }
 

@@ -14,7 +14,7 @@ mod taken_out {
     use decalog_feed::sabotage::{Sabotage, take_out};
 
     use crate::media::addresses;
-    use crate::{inbox, partitions, privacy, push};
+    use crate::{inbox, leftovers, partitions, privacy, push};
 
     fn fails_without(sabotage: Sabotage, test: fn()) {
         test();
@@ -80,6 +80,16 @@ mod taken_out {
             Sabotage::MediaEnd,
             addresses::an_address_that_ends_holds_for_a_day_and_no_longer_than_a_quarter_more,
         );
+    }
+
+    #[test]
+    fn unposted() {
+        fails_without(Sabotage::Unposted, leftovers::an_attachment_that_is_not_posted_within_a_day_goes);
+    }
+
+    #[test]
+    fn blob_references() {
+        fails_without(Sabotage::BlobReferences, leftovers::every_file_that_a_row_names_is_said_to_be_used);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod controls;
 mod golden;
 mod histories;
 mod inbox;
+mod leftovers;
 mod media;
 mod partitions;
 mod people;

@@ -323,7 +323,11 @@ impl Dice<'_> {
         let media = row.media.id;
         match self.random.u32(0..10) {
             0 => RemoveMedia { account, media }.into(),
-            1..4 => ChangeMedia { account, media, description, meta: None, small: None }.into(),
+            1..4 => {
+                let upload = Upload { file: "11".repeat(32), thumbnail: None, focus: None };
+                let upload = self.often(0.4).then_some(upload);
+                ChangeMedia { account, media, description, meta: None, small: None, upload }.into()
+            }
             _ => finished(account, media),
         }
     }
