@@ -100,10 +100,6 @@ FEED_LACKS = {
     "test_feed_accounts.py": [
         "test_the_directory_shows_who_wants_to_be_found",
     ],
-    "test_feed_apps.py": [
-        "test_entities_have_what_the_documentation_promises[/api/v1/statuses/{post}]",
-        "test_entities_have_what_the_documentation_promises[/api/v1/timelines/home]",
-    ],
     "test_feed_graph.py": [
         "test_the_end_of_a_mute_is_told",
         "test_a_tag_says_that_it_is_featured",

@@ -9,7 +9,7 @@ use decalog_feed::command::{Command, Draft, OpenAccount, Publish, Reply};
 use decalog_feed::projection::homes::{Found, Homes, Wishes};
 use decalog_feed::running::{Core, Running};
 use decalog_feed::state::{Feed, Following, Window};
-use decalog_feed::value::{AccountId, PostId, Visibility};
+use decalog_feed::value::{AccountId, PostId, QuotePolicy, Visibility};
 use decalog_runtime::bucket::partition_of;
 use decalog_runtime::store::FolderStore;
 use decalog_runtime::{Config, Origin, Partition};
@@ -127,6 +127,8 @@ pub(super) async fn post(running: &Running, account: AccountId) -> anyhow::Resul
         media: Vec::new(),
         poll: None,
         application: None,
+        quote: None,
+        quote_policy: QuotePolicy::Public,
     };
     match ask(partition(running, account), account, Publish { account, draft, scheduled: None }).await? {
         Reply::Posted(post) => Ok(post),

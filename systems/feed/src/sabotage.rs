@@ -36,6 +36,10 @@ pub enum Sabotage {
     Unposted,
     /// Nobody says that profiles have pictures.
     BlobReferences,
+    /// Everybody may quote everything.
+    QuotePolicy,
+    /// A quote shows what it quotes to everybody.
+    QuoteSight,
 }
 
 #[cfg(feature = "sabotage")]

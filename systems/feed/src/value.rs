@@ -206,6 +206,54 @@ pub struct Upload {
     pub focus: Option<String>,
 }
 
+/// Who may quote a post.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum QuotePolicy {
+    /// Everybody who may see it.
+    #[default]
+    Public,
+    /// Who follows the author.
+    Followers,
+    /// The author.
+    Nobody,
+}
+
+impl QuotePolicy {
+    /// What is said of posts from before there were quotes.
+    pub fn nobody() -> QuotePolicy {
+        QuotePolicy::Nobody
+    }
+
+    /// The name that the API uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            QuotePolicy::Public => "public",
+            QuotePolicy::Followers => "followers",
+            QuotePolicy::Nobody => "nobody",
+        }
+    }
+
+    /// Reads that name.
+    pub fn parse(name: &str) -> Option<QuotePolicy> {
+        [QuotePolicy::Public, QuotePolicy::Followers, QuotePolicy::Nobody]
+            .into_iter()
+            .find(|policy| policy.name() == name)
+    }
+}
+
+/// What was decided of a quote. As all posts are here, the decision stands when the quote is shown first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum QuoteState {
+    /// It may.
+    Accepted,
+    /// It may not.
+    Rejected,
+    /// It might, and may no more.
+    Revoked,
+}
+
 /// A question with answers to choose from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Poll {

@@ -18,7 +18,7 @@ use crate::command::UpdateProfile;
 use crate::engine::text;
 use crate::media::Shape;
 use crate::state::{Account, Feed, Listing, Window};
-use crate::value::{AccountId, Entry, Field, PostId, Visibility};
+use crate::value::{AccountId, Entry, Field, PostId, QuotePolicy, Visibility};
 
 /// The longest texts of a profile, in characters.
 const DISPLAY_NAME: usize = 30;
@@ -110,6 +110,13 @@ pub(super) async fn update_credentials(
         }
         text => Ok(text),
     };
+    let quote_policy = match source.words("quote_policy") {
+        None => None,
+        Some(name) => Some(
+            QuotePolicy::parse(&name)
+                .ok_or_else(|| Error::invalid("Quote policy is not included in the list"))?,
+        ),
+    };
     let privacy = match source.words("privacy") {
         None => None,
         Some(name) => Some(
@@ -132,6 +139,7 @@ pub(super) async fn update_credentials(
         privacy,
         sensitive: source.flag("sensitive"),
         language: source.text("language"),
+        quote_policy,
     };
     service.ask(me.id, me.id.bucket(), update).await?;
     service.own(me.id).await

@@ -158,7 +158,7 @@ pub(super) async fn preferences(State(service): State<Shared>, me: Me) -> Result
         "posting:default:visibility": account.defaults.visibility.name(),
         "posting:default:sensitive": account.defaults.sensitive,
         "posting:default:language": account.defaults.language,
-        "posting:default:quote_policy": "nobody",
+        "posting:default:quote_policy": account.defaults.quote_policy.name(),
         "reading:expand:media": "default",
         "reading:expand:spoilers": false,
         "reading:autoplay:gifs": false,

@@ -16,6 +16,7 @@ mod page;
 mod params;
 mod polls;
 mod push;
+mod quotes;
 mod scheduled;
 mod search;
 pub mod service;
@@ -218,6 +219,9 @@ fn status_routes() -> Routes<Shared> {
         .route(Method::POST, "/api/v1/statuses/{id}/unpin", needs("write:accounts"), statuses::unpin)
         .route(Method::POST, "/api/v1/statuses/{id}/mute", needs("write:mutes"), statuses::mute)
         .route(Method::POST, "/api/v1/statuses/{id}/unmute", needs("write:mutes"), statuses::unmute)
+        .route(Method::GET, "/api/v1/statuses/{id}/quotes", needs("read:statuses"), quotes::index)
+        .route(Method::POST, "/api/v1/statuses/{id}/quotes/{quote}/revoke", statuses, quotes::revoke)
+        .route(Method::PUT, "/api/v1/statuses/{id}/interaction_policy", statuses, quotes::set_policy)
         .route(Method::GET, "/api/v1/polls/{id}", PUBLIC, polls::show)
         .route(Method::POST, "/api/v1/polls/{id}/votes", statuses, polls::vote)
         .route(Method::GET, "/api/v1/scheduled_statuses", needs("read:statuses"), scheduled::index)

@@ -14,6 +14,7 @@ use super::entity::{moment, read_moment};
 use super::error::Error;
 use super::page::Page;
 use super::params::Params;
+use super::quotes::asked_policy;
 use super::service::{Me, Service, Shared};
 use crate::command::{
     DeletePost, Draft, EditPost, Favourite, Publish, Reblog, Refusal, Reply, SetBookmark, SetPin,
@@ -91,7 +92,8 @@ impl Service {
             return Err(Error::invalid("Cannot attach more than 4 files"));
         }
         let poll = self.poll(params, before)?;
-        if words.trim().is_empty() && media.is_empty() && poll.is_none() {
+        let quotes = params.has("quoted_status_id") || before.is_some_and(|post| post.quote.is_some());
+        if words.trim().is_empty() && media.is_empty() && poll.is_none() && !quotes {
             return Err(Error::invalid("Text can't be blank"));
         }
         if poll.is_some() && !media.is_empty() {
@@ -119,6 +121,13 @@ impl Service {
             }
             _ => None,
         };
+        let mentions = self.mentions(&words).await?;
+        let plain = poll.is_none() && media.is_empty();
+        let (quote, visibility) = match before {
+            Some(_) => (None, visibility),
+            None => self.quote(me.id, params, visibility, &mentions, plain).await?,
+        };
+        let quote_policy = asked_policy(params)?.unwrap_or(account.defaults.quote_policy);
         let language = params.text("language").filter(|code| is_language(code));
         let sensitive = params.flag("sensitive").unwrap_or(account.defaults.sensitive);
         Ok(Draft {
@@ -127,7 +136,9 @@ impl Service {
             visibility,
             reply_to: parent.as_ref().map(|parent| parent.post.reference()),
             conversation: parent.as_ref().map(|parent| parent.post.conversation),
-            mentions: self.mentions(&words).await?,
+            mentions,
+            quote,
+            quote_policy,
             tags: tags(&words),
             media,
             poll,
@@ -220,7 +231,7 @@ pub(super) async fn create(
     // The same key of the same account is posted once.
     let key = headers.get("idempotency-key").map(|key| Digest::of(key.as_bytes()).0);
     let number = key.map(|digest| u64::try_from(digest & u128::from(u64::MAX)).unwrap_or_default().max(1));
-    let parent = draft.reply_to;
+    let (parent, quoted) = (draft.reply_to, draft.quote);
     let publish = Publish { account, draft, scheduled };
     match service.ask_once(account, account.bucket(), publish, number).await? {
         Reply::Posted(post) => {
@@ -230,6 +241,9 @@ pub(super) async fn create(
                         || feed.post(parent.post).is_none()
                 };
                 service.settle(parent.post.bucket(), heard).await?;
+            }
+            if let Some(quoted) = quoted {
+                service.settle_quote(post, quoted).await?;
             }
             Ok(Json(service.status(Some(account), post).await?))
         }

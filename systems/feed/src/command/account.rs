@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::value::{AccountId, Field, File, ItemId, MediaKind, PostId, Upload, Visibility};
+use crate::value::{AccountId, Field, File, ItemId, MediaKind, PostId, QuotePolicy, Upload, Visibility};
 
 decalog_runtime::payloads! {
     /// Make the account known, with what identity says of it.
@@ -43,6 +43,9 @@ decalog_runtime::payloads! {
         sensitive: Option<bool>,
         /// The language of posts unless said otherwise; an empty one is none.
         language: Option<String>,
+        /// Who may quote posts unless said otherwise.
+        #[serde(default)]
+        quote_policy: Option<QuotePolicy>,
     }
     /// Follow a tag, or no more.
     FollowTag {

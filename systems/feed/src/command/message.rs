@@ -1,6 +1,6 @@
 //! What one partition tells another, exactly once and in order.
 
-use crate::value::{AccountId, Entry, PostId, PostRef, Standing, Visibility};
+use crate::value::{AccountId, Entry, PostId, PostRef, QuoteState, Standing, Visibility};
 
 decalog_runtime::payloads! {
     /// They wish to follow somebody of this partition.
@@ -77,6 +77,33 @@ decalog_runtime::payloads! {
         by: PostRef,
         /// There, or gone.
         on: bool,
+    }
+    /// A post of this partition is quoted, or no more.
+    QuoteTold {
+        /// Which.
+        quoted: PostId,
+        /// By which.
+        by: PostRef,
+        /// Who may see that.
+        visibility: Visibility,
+        /// From now on.
+        on: bool,
+    }
+    /// What was decided of a quote of this partition.
+    QuoteAnswered {
+        /// The quoting post.
+        quote: PostId,
+        /// What it quotes.
+        of: PostRef,
+        /// The decision; that it may was known before.
+        state: QuoteState,
+    }
+    /// What a post of this partition quotes was edited.
+    QuotedEdited {
+        /// The quoting post.
+        quote: PostId,
+        /// What it quotes.
+        of: PostRef,
     }
     /// Somebody of this partition likes a post, or no more.
     FavouriteTold {

@@ -25,8 +25,8 @@ pub use inbox::{
 };
 pub use moderation::Moderate;
 pub use post::{
-    CancelScheduled, DeletePost, Draft, EditPost, Favourite, Publish, Reblog, Reschedule, SetBookmark,
-    SetPin, SetThreadMute, Unreblog, Vote,
+    CancelScheduled, DeletePost, Draft, EditPost, Favourite, Publish, Reblog, Reschedule, RevokeQuote,
+    SetBookmark, SetPin, SetQuotePolicy, SetThreadMute, Unreblog, Vote,
 };
 pub use push::{ChangePush, RemovePush, SetPush};
 
@@ -34,8 +34,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::value::{ItemId, PostId};
 use message::{
-    Answered, Asked, BlockTold, Delivered, FavouriteTold, Named, ReblogTold, ReplyTold, Retracted,
-    StandingTold, Unasked,
+    Answered, Asked, BlockTold, Delivered, FavouriteTold, Named, QuoteAnswered, QuoteTold, QuotedEdited,
+    ReblogTold, ReplyTold, Retracted, StandingTold, Unasked,
 };
 
 decalog_runtime::kinds! {
@@ -128,6 +128,10 @@ decalog_runtime::kinds! {
         96 "change-push" ChangePush,
         /// Push no more.
         97 "remove-push" RemovePush,
+        /// Say who may quote a post.
+        98 "set-quote-policy" SetQuotePolicy,
+        /// Take back that a post may quote another.
+        99 "revoke-quote" RevokeQuote,
 
         /// From a follower's partition: they wish to follow.
         100 "asked" Asked,
@@ -151,6 +155,12 @@ decalog_runtime::kinds! {
         109 "favourite-told" FavouriteTold,
         /// From an account's partition: what moderators have done about it.
         120 "standing-told" StandingTold,
+        /// From a quoting post's partition.
+        130 "quote-told" QuoteTold,
+        /// From a quoted post's partition: no, or no more.
+        131 "quote-answered" QuoteAnswered,
+        /// From a quoted post's partition: it was edited.
+        132 "quoted-edited" QuotedEdited,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Writing, and what is done with what others wrote.
 
-use crate::value::{AccountId, Application, ItemId, Mention, Poll, PostId, PostRef, Visibility};
+use crate::value::{AccountId, Application, ItemId, Mention, Poll, PostId, PostRef, QuotePolicy, Visibility};
 
 decalog_runtime::payloads! {
     /// What is posted. Names and tags in the text were found at the edge.
@@ -29,6 +29,12 @@ decalog_runtime::payloads! {
         poll: Option<Poll>,
         /// What it was written with.
         application: Option<Application>,
+        /// What it quotes, which they were seen to be allowed.
+        #[serde(default)]
+        quote: Option<PostRef>,
+        /// Who may quote it.
+        #[serde(default = "QuotePolicy::nobody")]
+        quote_policy: QuotePolicy,
     }
     /// Post, now or later.
     Publish {
@@ -72,6 +78,24 @@ decalog_runtime::payloads! {
         account: AccountId,
         /// Of which post.
         of: PostRef,
+    }
+    /// Say who may quote a post from now on.
+    SetQuotePolicy {
+        /// Who.
+        account: AccountId,
+        /// Which of their posts.
+        post: PostId,
+        /// Who.
+        policy: QuotePolicy,
+    }
+    /// Take back that a post may quote another.
+    RevokeQuote {
+        /// Who.
+        account: AccountId,
+        /// Which of their posts is quoted.
+        post: PostId,
+        /// By which.
+        quote: PostId,
     }
     /// Like a post, or no more. Goes to the author's partition, which knows whether they may see it.
     Favourite {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::rows::{Rows, family, key, text_key};
 use super::{Turn, refused};
 use crate::command::{OpenAccount, Refusal, Reply, UpdateProfile};
-use crate::value::{AccountId, Field, File, Visibility};
+use crate::value::{AccountId, Field, File, QuotePolicy, Visibility};
 
 /// Somebody who posts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +57,9 @@ pub struct Defaults {
     pub sensitive: bool,
     /// The language.
     pub language: Option<String>,
+    /// Who may quote them.
+    #[serde(default)]
+    pub quote_policy: QuotePolicy,
 }
 
 fn account_key(account: AccountId) -> Vec<u8> {
@@ -135,6 +138,7 @@ impl Turn<'_> {
             &mut account.defaults.language,
             it.language.map(|code| Some(code).filter(|code| !code.is_empty())),
         );
+        set(&mut account.defaults.quote_policy, it.quote_policy);
         self.rows.put(&account_key(it.account), &account);
         Reply::Done
     }

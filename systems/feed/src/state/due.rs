@@ -22,6 +22,8 @@ pub(super) enum Due {
     Sweep = 5,
     /// An account's attachment, unless it is posted.
     MediaEnd = 50,
+    /// Telling who quotes a post that it was edited.
+    TellQuoters = 51,
 }
 
 fn due_key(at: i64, due: Due, owner: u64, item: u64) -> Vec<u8> {
@@ -71,6 +73,7 @@ impl Turn<'_> {
             3 => self.end_mute(AccountId(owner), AccountId(item)),
             4 => self.end_filter(AccountId(owner), ItemId(item)),
             5 => self.sweep(PostId(owner)),
+            51 => self.tell_quoters(PostId(owner), item),
             50 => self.end_media(AccountId(owner), ItemId(item)),
             _ => {}
         }

@@ -34,6 +34,8 @@ pub enum Listing {
     RebloggedBy = 21,
     /// The posts that answer a post; the place and the subject are the answer.
     Replies = 22,
+    /// The posts that quote a post; the place and the subject are the quoting post.
+    Quotes = 26,
     /// Who is in a list.
     Members = 30,
     /// Whose notifications for an account are kept apart; the place is the request.

@@ -23,6 +23,7 @@ mod notification_policy;
 mod poll;
 mod post;
 mod push;
+mod quote;
 mod read;
 mod reblog;
 mod rows;
@@ -51,6 +52,7 @@ pub use notification::Notification;
 pub use notification_policy::{Held, Policy};
 pub use post::{Post, Revision};
 pub use push::PushSubscription;
+pub use quote::{Found, Quote, QuoteShown};
 pub use read::{Shown, Viewer};
 pub use rows::Window;
 pub use scheduled::Scheduled;
@@ -154,6 +156,8 @@ impl Turn<'_> {
             Command::SetPush(it) => self.set_push(it),
             Command::ChangePush(it) => self.change_push(it),
             Command::RemovePush(it) => self.remove_push(it),
+            Command::SetQuotePolicy(it) => self.set_quote_policy(it),
+            Command::RevokeQuote(it) => self.revoke_quote(it),
             Command::Asked(it) => self.asked(it),
             Command::Unasked(it) => self.unasked(it),
             Command::Answered(it) => self.answered(it),
@@ -165,6 +169,9 @@ impl Turn<'_> {
             Command::ReblogTold(it) => self.reblog_told(it),
             Command::FavouriteTold(it) => self.favourite_told(it),
             Command::StandingTold(it) => self.standing_told(it),
+            Command::QuoteTold(it) => self.quote_told(it),
+            Command::QuoteAnswered(it) => self.quote_answered(it),
+            Command::QuotedEdited(it) => self.quoted_edited(it),
         }
     }
 

@@ -4,13 +4,16 @@ use serde::{Deserialize, Serialize};
 
 use super::due::Due;
 use super::listing::Listing;
+use super::quote::{Quote, policy_for};
 use super::rows::{Rows, family, key};
 use super::{Turn, refused};
 use crate::command::message::{Named, ReplyTold};
 use crate::command::{DeletePost, Draft, EditPost, Publish, Refusal, Reply};
 use crate::event::{Changed, Gone, Written};
 use crate::sabotage::{self, Sabotage};
-use crate::value::{AccountId, Application, Entry, Media, Mention, Poll, PostId, PostRef, Visibility};
+use crate::value::{
+    AccountId, Application, Entry, Media, Mention, Poll, PostId, PostRef, QuotePolicy, QuoteState, Visibility,
+};
 
 /// A post, or the wrapper that a reblog is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +58,15 @@ pub struct Post {
     pub reblogs: u64,
     /// Likes.
     pub favourites: u64,
+    /// What it quotes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quote: Option<Quote>,
+    /// Who may quote it.
+    #[serde(default = "QuotePolicy::nobody")]
+    pub quote_policy: QuotePolicy,
+    /// Quotes that may.
+    #[serde(default)]
+    pub quotes: u64,
 }
 
 /// What a post was before it was changed.
@@ -214,6 +226,10 @@ impl Turn<'_> {
             replies: 0,
             reblogs: 0,
             favourites: 0,
+            // What the other side will say, seen at the edge: should it say otherwise, that comes as an answer.
+            quote: draft.quote.map(|of| Quote { of, state: QuoteState::Accepted }),
+            quote_policy: policy_for(draft.visibility, draft.quote_policy),
+            quotes: 0,
         };
         if let Some(poll) = &post.poll {
             self.set_due(poll.expires, Due::PollEnd, id.0, 0);
@@ -226,6 +242,7 @@ impl Turn<'_> {
             let reply = post.reference();
             self.tell(parent.post.bucket(), ReplyTold { parent: parent.post, reply, on: true });
         }
+        self.tell_quote(&post, true);
         self.name(&post, &[]);
         self.deliver(post.entry());
         Ok(id)
@@ -306,11 +323,15 @@ impl Turn<'_> {
         (post.text, post.spoiler, post.sensitive) = (draft.text, draft.spoiler, draft.sensitive);
         (post.language, post.mentions, post.tags, post.media) =
             (draft.language, draft.mentions, draft.tags, media);
+        post.quote_policy = policy_for(post.visibility, draft.quote_policy);
         self.rows.put(&post_key(id), &post);
         self.index(&post);
         self.name(&post, &before);
         self.out.emit(Changed { post: post.reference(), own: true }.into());
         self.retract(&post, true);
+        if post.quotes > 0 {
+            self.tell_quoters(id, 0);
+        }
         Reply::Posted(id)
     }
 
@@ -367,6 +388,7 @@ impl Turn<'_> {
             let reply = post.reference();
             self.tell(parent.post.bucket(), ReplyTold { parent: parent.post, reply, on: false });
         }
+        self.tell_quote(&post, false);
         let before = self.rows.revisions(id);
         for media in before.iter().flat_map(|before| &before.media).chain(&post.media) {
             self.forget_media(account, media.id);
@@ -391,7 +413,7 @@ impl Turn<'_> {
             return;
         }
         let mut left = SWEEP;
-        for listing in [Listing::FavouritedBy, Listing::RebloggedBy, Listing::Replies] {
+        for listing in [Listing::FavouritedBy, Listing::RebloggedBy, Listing::Replies, Listing::Quotes] {
             for (_, subject) in self.rows.listing(listing, post.0, super::Window::newest(left)) {
                 self.rows.unlist(listing, post.0, subject);
                 left -= 1;

@@ -6,7 +6,7 @@ use super::{Turn, refused};
 use crate::command::message::ReblogTold;
 use crate::command::{Reblog, Refusal, Reply, Unreblog};
 use crate::event::Written;
-use crate::value::{NotificationKind, PostId, Visibility};
+use crate::value::{NotificationKind, PostId, QuotePolicy, Visibility};
 
 impl Turn<'_> {
     pub(super) fn reblog(&mut self, it: Reblog) -> Reply {
@@ -42,6 +42,9 @@ impl Turn<'_> {
             replies: 0,
             reblogs: 0,
             favourites: 0,
+            quote: None,
+            quote_policy: QuotePolicy::Nobody,
+            quotes: 0,
         };
         self.rows.put(&post_key(id), &post);
         self.rows.list_at(Listing::Reblogs, account.0, of.post.0, id.0);

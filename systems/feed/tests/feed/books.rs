@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use decalog_feed::state::{
     Account, Feed, Filter, Held, Listing, MediaRow, Notification, Post, Relation, Scheduled, Window,
 };
-use decalog_feed::value::{AccountId, Entry, NotificationKind, PostId, Standing, Visibility};
+use decalog_feed::value::{AccountId, Entry, NotificationKind, PostId, QuoteState, Standing, Visibility};
 
 use crate::rows::{Dump, dump};
 
@@ -117,6 +117,7 @@ impl Books {
             same("likes of a post", post.favourites, count(Listing::FavouritedBy))?;
             same("reblogs of a post", post.reblogs, count(Listing::RebloggedBy))?;
             same("answers to a post", post.replies, count(Listing::Replies))?;
+            same("quotes of a post", post.quotes, count(Listing::Quotes))?;
         }
         Ok(())
     }
@@ -195,7 +196,7 @@ impl Books {
         }
         for (listing, owner, subject) in self.places.keys() {
             match *listing {
-                20..=22 => there("a listing", *owner)?,
+                20..=22 | 26 => there("a listing", *owner)?,
                 10 => holds(|| format!("{subject} is pinned and gone"), self.posts.contains_key(subject))?,
                 30 => self.member(*owner, *subject)?,
                 _ => {}
@@ -362,6 +363,14 @@ fn posts_agree(all: &[Books]) -> Check {
         "answers",
         answers.filter(|(post, ..)| alive(*post)).collect::<BTreeSet<_>>(),
         answered.filter(|(post, ..)| alive(*post)).collect(),
+    )?;
+    let quotes = posts.values().filter_map(|post| Some((post.quote?, post.id.0)));
+    let quotes = quotes.filter(|(quote, _)| quote.state == QuoteState::Accepted);
+    let quotes = quotes.map(|(quote, id)| (quote.of.post.0, id, id));
+    same(
+        "quotes",
+        quotes.filter(|(post, ..)| alive(*post)).collect::<BTreeSet<_>>(),
+        listed(Listing::Quotes).into_iter().filter(|(post, ..)| alive(*post)).collect(),
     )
 }
 

@@ -93,6 +93,16 @@ mod taken_out {
     }
 
     #[test]
+    fn quote_policy() {
+        fails_without(Sabotage::QuotePolicy, privacy::who_sees_a_post_is_what_its_author_said);
+    }
+
+    #[test]
+    fn quote_sight() {
+        fails_without(Sabotage::QuoteSight, privacy::who_sees_a_post_is_what_its_author_said);
+    }
+
+    #[test]
     fn sweep() {
         fails_without(Sabotage::Sweep, privacy::nothing_is_left_of_deleted_posts);
     }

@@ -120,6 +120,9 @@ fn messages() -> Vec<Command> {
         ReblogTold { post: post.post, by: post, on: false }.into(),
         FavouriteTold { account: from, post, on: true }.into(),
         StandingTold { account: from, standing: Standing { limited: true, ..Standing::default() } }.into(),
+        QuoteTold { quoted: post.post, by: post, visibility, on: true }.into(),
+        QuoteAnswered { quote: post.post, of: post, state: QuoteState::Revoked }.into(),
+        QuotedEdited { quote: post.post, of: post }.into(),
     ]
 }
 

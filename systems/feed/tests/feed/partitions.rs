@@ -71,23 +71,8 @@ pub(crate) fn two_who_cannot_make_up_their_minds_agree_at_rest() {
 
 /// Followers are asked for, or not.
 pub(crate) fn lock(account: AccountId, locked: bool) -> decalog_feed::command::Command {
-    decalog_feed::command::UpdateProfile {
-        account,
-        display_name: None,
-        note: None,
-        fields: None,
-        avatar: None,
-        header: None,
-        locked: Some(locked),
-        bot: None,
-        discoverable: None,
-        indexable: None,
-        hide_collections: None,
-        privacy: None,
-        sensitive: None,
-        language: None,
-    }
-    .into()
+    use decalog_feed::command::UpdateProfile;
+    UpdateProfile { account, locked: Some(locked), ..UpdateProfile::default() }.into()
 }
 
 /// What a record told, without what differs by the number of partitions: slices, and ids that count on within a

@@ -15,6 +15,9 @@ pub(crate) const START: i64 = 1_700_000_000 * SECOND;
 /// Buckets of the accounts: each of four partitions has one or two. The last account wants the name of the first.
 const BUCKETS: [u16; 7] = [3, 200, 300, 500, 600, 800, 3];
 
+/// More than anybody writes.
+const ALL_OF_THEM: usize = 10_000;
+
 /// Where an account or a post is kept.
 pub(crate) trait Sight {
     /// The partition that holds this bucket.
@@ -213,12 +216,14 @@ impl Dice<'_> {
             privacy: self.often(0.2).then_some(Visibility::Unlisted),
             sensitive: None,
             language: self.often(0.2).then(|| "en".to_owned()),
+            quote_policy: self.often(0.2).then_some(QuotePolicy::Followers),
         }
         .into()
     }
 
     fn write(&mut self, account: AccountId) -> Command {
-        match self.random.u32(0..30) {
+        match self.random.u32(0..32) {
+            30.. => self.quotes(account),
             0..11 => Publish { account, draft: self.draft(account), scheduled: None }.into(),
             11..13 => self.schedule(account),
             13..17 => self.edit(account),
@@ -227,6 +232,23 @@ impl Dice<'_> {
             21..25 => self.media(account),
             _ => SetPin { account, post: self.post_of(account).post, on: self.often(0.95) }.into(),
         }
+    }
+
+    /// What an author says of quotes of theirs.
+    fn quotes(&mut self, account: AccountId) -> Command {
+        let written = self.home(account).written(account, Window::newest(ALL_OF_THEM));
+        let quoted = written.iter().map(|entry| entry.post);
+        let pairs = quoted.flat_map(|post| {
+            let quotes = subjects(self.home(account), Listing::Quotes, post.0);
+            quotes.into_iter().map(move |quote| (post, PostId(quote)))
+        });
+        let pairs: Vec<(PostId, PostId)> = pairs.collect();
+        if pairs.is_empty() || self.often(0.4) {
+            let policy = self.one_of(&[QuotePolicy::Public, QuotePolicy::Followers, QuotePolicy::Nobody]);
+            return SetQuotePolicy { account, post: self.post_of(account).post, policy }.into();
+        }
+        let (post, quote) = self.one_of(&pairs);
+        RevokeQuote { account, post, quote }.into()
     }
 
     fn edit(&mut self, account: AccountId) -> Command {
@@ -275,6 +297,13 @@ impl Dice<'_> {
             media: self.attachments(account),
             poll: self.often(0.3).then(|| self.poll()),
             application: None,
+            quote: self.often(0.2).then(|| self.post()),
+            quote_policy: self.one_of(&[
+                QuotePolicy::Public,
+                QuotePolicy::Public,
+                QuotePolicy::Followers,
+                QuotePolicy::Nobody,
+            ]),
         }
     }
 

@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use decalog_feed::command::*;
-use decalog_feed::state::Window;
-use decalog_feed::value::{AccountId, Mention, PostId, Visibility};
+use decalog_feed::state::{Found, Listing, Window};
+use decalog_feed::value::{AccountId, Mention, PostId, PostRef, QuotePolicy, Visibility};
 use fastrand::Rng;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use crate::books::ALL;
+use crate::books::{ALL, subjects};
 use crate::partitions::lock;
 use crate::people::{People, Sight};
 use crate::rows::dump;
@@ -31,6 +31,8 @@ pub(crate) fn draft(text: &str, visibility: Visibility) -> Draft {
         media: Vec::new(),
         poll: None,
         application: None,
+        quote: None,
+        quote_policy: QuotePolicy::Public,
     }
 }
 
@@ -56,11 +58,19 @@ enum Act {
     /// Changes whom a post names: the post by its number.
     Edit(usize, BTreeSet<Who>),
     Delete(usize),
+    /// Quotes a post, by its number.
+    Quote(Who, Visibility, usize),
+    /// Says who may quote a post.
+    Policy(usize, QuotePolicy),
+    /// Takes back whatever quotes a post.
+    Revoke(usize),
 }
 
 fn act() -> impl Strategy<Value = Act> {
     let who = || 0..PEOPLE;
     let names = || prop::collection::btree_set(0..PEOPLE, 0..3);
+    let policy = prop::sample::select(vec![QuotePolicy::Public, QuotePolicy::Followers, QuotePolicy::Nobody]);
+    let kinds = prop::sample::select(vec![Visibility::Public, Visibility::Private, Visibility::Direct]);
     let visibility = prop::sample::select(vec![
         Visibility::Public,
         Visibility::Unlisted,
@@ -79,6 +89,9 @@ fn act() -> impl Strategy<Value = Act> {
         4 => (who(), visibility, names()).prop_map(|(one, kind, names)| Act::Post(one, kind, names)),
         1 => (0..9_usize, names()).prop_map(|(post, names)| Act::Edit(post, names)),
         1 => (0..9_usize).prop_map(Act::Delete),
+        4 => (who(), kinds, 0..9_usize).prop_map(|(one, kind, post)| Act::Quote(one, kind, post)),
+        2 => (0..9_usize, policy).prop_map(|(post, policy)| Act::Policy(post, policy)),
+        1 => (0..9_usize).prop_map(Act::Revoke),
     ]
 }
 
@@ -90,6 +103,9 @@ struct Model {
     blocks: BTreeSet<(Who, Who)>,
     locked: BTreeSet<Who>,
     posts: Vec<Option<(Who, Visibility, BTreeSet<Who>)>>,
+    policies: BTreeMap<usize, QuotePolicy>,
+    /// What posts quote that may.
+    quotes: BTreeMap<usize, usize>,
 }
 
 impl Model {
@@ -121,8 +137,10 @@ impl Model {
             Act::Lock(one, false) => drop(self.locked.remove(&one)),
             Act::Post(one, visibility, names) => self.posts.push(Some((one, visibility, names))),
             Act::Edit(post, names) => {
-                if let Some(Some(post)) = self.posts.get_mut(post) {
-                    post.2 = names;
+                if let Some(Some(edited)) = self.posts.get_mut(post) {
+                    edited.2 = names;
+                    // As a draft says it.
+                    self.policies.insert(post, QuotePolicy::Public);
                 }
             }
             Act::Delete(post) => {
@@ -130,6 +148,21 @@ impl Model {
                     *post = None;
                 }
             }
+            Act::Quote(one, visibility, quoted) => {
+                if quoted >= self.posts.len() {
+                    return;
+                }
+                if self.may_quote(one, visibility, quoted) {
+                    self.quotes.insert(self.posts.len(), quoted);
+                }
+                self.posts.push(Some((one, visibility, BTreeSet::new())));
+            }
+            Act::Policy(post, policy) => {
+                if post < self.posts.len() {
+                    self.policies.insert(post, policy);
+                }
+            }
+            Act::Revoke(post) => self.quotes.retain(|_, quoted| *quoted != post),
         }
     }
 
@@ -144,6 +177,26 @@ impl Model {
         } else {
             self.follows.insert((one, other));
         }
+    }
+
+    fn may_quote(&self, one: Who, visibility: Visibility, quoted: usize) -> bool {
+        let Some((author, kind, _)) = &self.posts[quoted] else { return false };
+        let open = |kind| matches!(kind, Visibility::Public | Visibility::Unlisted);
+        let policy = self.policies.get(&quoted).copied().unwrap_or_default();
+        let follows = self.follows.contains(&(one, *author));
+        let let_in = match policy {
+            QuotePolicy::Public => true,
+            QuotePolicy::Followers => follows,
+            QuotePolicy::Nobody => false,
+        };
+        let of_own = one == *author && *kind != Visibility::Direct && (open(*kind) || !open(visibility));
+        of_own || open(*kind) && let_in && self.sees(quoted, Some(one))
+    }
+
+    /// Whether somebody who looks at a post sees what it quotes, too.
+    fn sees_quoted(&self, post: usize, viewer: Option<Who>) -> bool {
+        let quoted = self.quotes.get(&post);
+        self.sees(post, viewer) && quoted.is_some_and(|quoted| self.sees(*quoted, viewer))
     }
 
     fn sees(&self, post: usize, viewer: Option<Who>) -> bool {
@@ -209,12 +262,48 @@ impl Stage {
                 let Some((account, post)) = self.posts.get(*post).copied() else { return };
                 (account, DeletePost { account, post }.into())
             }
+            Act::Quote(one, visibility, quoted) => {
+                let Some((author, post)) = self.posts.get(*quoted).copied() else { return };
+                let quote = Some(PostRef { post, author });
+                let draft = Draft { quote, ..self.draft(*visibility, &BTreeSet::new()) };
+                (of(one), Publish { account: of(one), draft, scheduled: None }.into())
+            }
+            Act::Policy(post, policy) => {
+                let Some((account, post)) = self.posts.get(*post).copied() else { return };
+                (account, SetQuotePolicy { account, post, policy: *policy }.into())
+            }
+            Act::Revoke(post) => return self.revoke(*post),
         };
-        let written = matches!(act, Act::Post(..));
+        let written = matches!(act, Act::Post(..) | Act::Quote(..));
         match self.world.ask_to_rest(account, command) {
             Reply::Posted(post) if written => self.posts.push((account, post)),
             _ => {}
         }
+    }
+
+    /// Takes back every quote of a post.
+    fn revoke(&mut self, post: usize) {
+        let Some((account, post)) = self.posts.get(post).copied() else { return };
+        for quote in subjects(self.world.at(account.bucket()), Listing::Quotes, post.0) {
+            self.world.ask_to_rest(account, RevokeQuote { account, post, quote: PostId(quote) });
+        }
+    }
+
+    /// What the API does to show a quote: it looks at the post as the viewer, and at what that quotes as the viewer.
+    fn sees_quoted(&self, post: usize, viewer: Option<Who>) -> bool {
+        let (author, post) = self.posts[post];
+        let viewer = viewer.map(|viewer| self.people[viewer]);
+        let Some(shown) = self.world.at(author.bucket()).show(post, viewer) else { return false };
+        let Some(quote) = shown.post.quote else { return false };
+        let there = self.world.at(quote.of.author.bucket());
+        let found = match (there.show(quote.of.post, viewer), there.post(quote.of.post)) {
+            (Some(_), _) => Found::Seen,
+            (None, Some(_)) => Found::Hidden,
+            (None, None) => Found::Gone,
+        };
+        let others = viewer.filter(|viewer| *viewer != quote.of.author);
+        let relation = others.map(|viewer| self.world.at(viewer.bucket()).relation(viewer, quote.of.author));
+        quote.shown(found, relation.as_ref()).with_post
     }
 
     fn sees(&self, post: usize, viewer: Option<Who>) -> bool {
@@ -239,6 +328,8 @@ pub(crate) fn who_sees_a_post_is_what_its_author_said() {
             for viewer in std::iter::once(None).chain((0..PEOPLE).map(Some)) {
                 let (one, other) = (stage.sees(post, viewer), model.sees(post, viewer));
                 prop_assert_eq!(one, other, "post {}, viewer {:?}, {:?}", post, viewer, &model.posts[post]);
+                let (one, other) = (stage.sees_quoted(post, viewer), model.sees_quoted(post, viewer));
+                prop_assert_eq!(one, other, "what {} quotes, viewer {:?}, {:?}", post, viewer, &model.quotes);
             }
         }
         Ok(())
@@ -297,7 +388,7 @@ fn nothing_belongs_to_a_post(world: &World) {
         for letter in *b"epqtuvwh" {
             left.insert(letter.into(), rows.count(letter));
         }
-        let listed = rows.marks(b'k').into_iter().filter(|key| [10, 20, 21, 22].contains(&key[0]));
+        let listed = rows.marks(b'k').into_iter().filter(|key| [10, 20, 21, 22, 26].contains(&key[0]));
         left.insert('k', listed.count());
         assert!(left.values().all(|count| *count == 0), "{left:?}");
     }

@@ -340,7 +340,14 @@ fn an_attachment_belongs_to_one_post() {
     let description = Some("a black cat".to_owned());
     pair.made(
         ada,
-        ChangeMedia { account: ada, media, description: description.clone(), meta: None, small: None },
+        ChangeMedia {
+            account: ada,
+            media,
+            description: description.clone(),
+            meta: None,
+            small: None,
+            upload: None,
+        },
     );
     pair.made(ada, finished(ada, media));
     assert_eq!(pair.home(ada).media(ada, media).expect("an attachment").media.description, description);

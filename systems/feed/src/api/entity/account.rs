@@ -109,7 +109,7 @@ impl Service {
             "discoverable": account.discoverable,
             "indexable": account.indexable,
             "attribution_domains": [],
-            "quote_policy": "nobody",
+            "quote_policy": account.defaults.quote_policy.name(),
         });
         json["role"] = json!({
             "id": "-99", "name": "", "color": "", "permissions": "0", "highlighted": false,

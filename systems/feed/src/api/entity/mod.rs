@@ -1,6 +1,7 @@
 //! What clients are shown, in the form that the Mastodon API's documentation gives each entity.
 
 pub(crate) mod account;
+pub(crate) mod quote;
 pub(crate) mod small;
 pub(crate) mod status;
 

@@ -97,6 +97,8 @@ impl Service {
                 "spoiler_text": draft.spoiler,
                 "visibility": draft.visibility.name(),
                 "language": draft.language,
+                "quoted_status_id": draft.quote.map(|quoted| quoted.post.to_string()),
+                "quote_approval_policy": draft.quote_policy.name(),
                 "in_reply_to_id": draft.reply_to.map(|parent| parent.post.to_string()),
                 "scheduled_at": null,
                 "application_id": null,

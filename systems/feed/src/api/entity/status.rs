@@ -1,10 +1,11 @@
 //! Posts as somebody sees them: brought together from their authors' partitions, what they reblog, and the viewer's own.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde_json::{Value, json};
 
 use super::moment;
+use super::quote::{Depth, approval_json};
 use crate::api::error::Error;
 use crate::api::service::Service;
 use crate::engine::filter::{Folded, Keyword};
@@ -46,15 +47,17 @@ impl Place {
 
 /// What is needed to show posts to a viewer.
 #[derive(Default)]
-struct Material {
-    shown: HashMap<PostId, Shown>,
+pub(super) struct Material {
+    pub(super) shown: HashMap<PostId, Shown>,
+    /// Quoted posts that are there and not for the viewer.
+    pub(super) hidden: HashSet<PostId>,
     viewers: HashMap<PostId, Viewer>,
-    relations: HashMap<AccountId, Relation>,
-    filters: Vec<Compiled>,
+    pub(super) relations: HashMap<AccountId, Relation>,
+    pub(super) filters: Vec<Compiled>,
 }
 
 /// A filter with its words ready to be looked for.
-struct Compiled {
+pub(super) struct Compiled {
     filter: Filter,
     keywords: Vec<Keyword>,
 }
@@ -118,12 +121,39 @@ impl Service {
         Ok(())
     }
 
+    /// The posts that those at hand quote, and which of them are there but not for the viewer.
+    async fn gather_quoted(&self, viewer: Option<AccountId>, material: &mut Material) -> Result<(), Error> {
+        let quoted = material.shown.values().filter_map(|shown| shown.post.quote).map(|quote| quote.of.post);
+        let mut parts: BTreeMap<usize, BTreeSet<PostId>> = BTreeMap::new();
+        for id in quoted.filter(|id| !material.shown.contains_key(id) && !material.hidden.contains(id)) {
+            parts.entry(self.place(id.bucket())).or_default().insert(id);
+        }
+        for (place, ids) in parts {
+            let show = move |feed: &crate::state::Feed| {
+                let one = |id: PostId| (id, feed.show(id, viewer), feed.post(id).is_some());
+                ids.into_iter().map(one).collect::<Vec<_>>()
+            };
+            for (id, shown, there) in self.read_place(place, show).await? {
+                match shown {
+                    Some(shown) => drop(material.shown.insert(id, shown)),
+                    None if there => drop(material.hidden.insert(id)),
+                    None => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
     async fn material(&self, viewer: Option<AccountId>, ids: &[PostId]) -> Result<Material, Error> {
         let mut material = Material::default();
         self.gather(viewer, ids.iter().copied(), &mut material.shown).await?;
         let reblogged: Vec<PostId> =
             material.shown.values().filter_map(|shown| shown.post.reblog_of).map(|of| of.post).collect();
         self.gather(viewer, reblogged, &mut material.shown).await?;
+        // What is quoted is shown, and of what that quotes, whether it is.
+        for _ in 0..2 {
+            self.gather_quoted(viewer, &mut material).await?;
+        }
         let Some(viewer) = viewer else { return Ok(material) };
         let posts: Vec<(PostId, PostId)> =
             material.shown.values().map(|shown| (shown.post.id, shown.post.conversation)).collect();
@@ -172,18 +202,25 @@ impl Service {
         if place != Place::Thread && filtered.iter().any(|(filter, ..)| filter.action == "hide") {
             return None;
         }
-        let mut json = self.one(shown, viewer, material);
+        let mut json = self.one(shown, viewer, place, material, now, Depth::Whole);
         if let Some(original) = original {
-            let mut inner = self.one(original, viewer, material);
+            let mut inner = self.one(original, viewer, place, material, now, Depth::Whole);
             set_filtered(&mut inner, viewer, &filtered);
             for name in ["favourited", "bookmarked", "reblogged", "muted"] {
                 if viewer.is_some() {
                     json[name] = inner[name].clone();
                 }
             }
-            for name in
-                ["favourites_count", "reblogs_count", "replies_count", "content", "spoiler_text", "sensitive"]
-            {
+            for name in [
+                "favourites_count",
+                "reblogs_count",
+                "replies_count",
+                "quotes_count",
+                "quote_approval",
+                "content",
+                "spoiler_text",
+                "sensitive",
+            ] {
                 json[name] = inner[name].clone();
             }
             json["reblog"] = inner;
@@ -192,7 +229,15 @@ impl Service {
         Some(json)
     }
 
-    fn one(&self, shown: &Shown, viewer: Option<AccountId>, material: &Material) -> Value {
+    pub(super) fn one(
+        &self,
+        shown: &Shown,
+        viewer: Option<AccountId>,
+        place: Place,
+        material: &Material,
+        now: i64,
+        depth: Depth,
+    ) -> Value {
         let (post, author) = (&shown.post, &shown.author);
         let tags = post.tags.iter().map(|(tag, name)| json!({ "name": name, "url": self.tag_url(tag) }));
         let mentions = post.mentions.iter().map(|mention| {
@@ -221,11 +266,12 @@ impl Service {
             "replies_count": post.replies,
             "reblogs_count": post.reblogs,
             "favourites_count": post.favourites,
-            "quotes_count": 0,
+            "quotes_count": post.quotes,
             "edited_at": post.edited.map(moment),
-            "content": self.content(post),
+            "content": self.quote_inline(post, viewer, material) + &self.content(post),
             "reblog": null,
-            "quote": null,
+            "quote": self.quote_json(post, viewer, place, material, now, depth),
+            "quote_approval": approval_json(post, viewer, material.relations.get(&post.author)),
             "application": post.application,
             "account": self.account_json(author),
             "media_attachments": post.media.iter().map(|media| self.media_json(media, post.visibility.is_open())).collect::<Vec<_>>(),
@@ -323,10 +369,10 @@ impl Service {
     }
 }
 
-type Matched<'a> = (&'a Filter, Vec<String>, Vec<String>);
+pub(super) type Matched<'a> = (&'a Filter, Vec<String>, Vec<String>);
 
 /// The filters that match a post, each with the words and the posts by which it does.
-fn matches<'a>(filters: &'a [Compiled], post: &Post, place: Place, now: i64) -> Vec<Matched<'a>> {
+pub(super) fn matches<'a>(filters: &'a [Compiled], post: &Post, place: Place, now: i64) -> Vec<Matched<'a>> {
     let here = filters.iter().filter(|Compiled { filter, .. }| {
         let active = filter.expires.is_none_or(|expires| expires > now);
         active && filter.context.iter().any(|context| context == place.context())
@@ -348,7 +394,7 @@ fn matches<'a>(filters: &'a [Compiled], post: &Post, place: Place, now: i64) -> 
     found.filter(|(_, words, posts)| !words.is_empty() || !posts.is_empty()).collect()
 }
 
-fn set_filtered(json: &mut Value, viewer: Option<AccountId>, filtered: &[Matched<'_>]) {
+pub(super) fn set_filtered(json: &mut Value, viewer: Option<AccountId>, filtered: &[Matched<'_>]) {
     if viewer.is_some() {
         let one = |(filter, words, posts): &Matched<'_>| {
             json!({
