@@ -38,11 +38,6 @@ impl Error {
         Error::new(StatusCode::UNPROCESSABLE_ENTITY, words)
     }
 
-    /// 403: not for who asks.
-    pub(crate) fn forbidden(words: impl Into<Cow<'static, str>>) -> Error {
-        Error::new(StatusCode::FORBIDDEN, words)
-    }
-
     /// 401: somebody must be signed in.
     pub(crate) fn nobody() -> Error {
         Error::new(StatusCode::UNAUTHORIZED, "This method requires an authenticated user")
