@@ -34,18 +34,23 @@ pub(super) fn measure(plan: &Plan) -> anyhow::Result<Claim> {
                 tags: Vec::new(),
                 media: false,
             };
-            (0..usize::from(PARTITIONS)).for_each(|place| homes.apply(place, Arrived { entry: entry.clone() }.into()));
+            (0..usize::from(PARTITIONS))
+                .for_each(|place| homes.apply(place, Arrived { entry: entry.clone() }.into()));
         }
     }
     let after = resident_bytes()?;
-    let lengths = graph.accounts.iter().map(|account| newest(&homes, *account, KEPT).map(|posts| posts.len()));
+    let lengths =
+        graph.accounts.iter().map(|account| newest(&homes, *account, KEPT).map(|posts| posts.len()));
     let entries: usize = lengths.sum::<anyhow::Result<usize>>()?;
     anyhow::ensure!(entries > people as usize * KEPT / 2, "only {entries} entries after post {post}");
     #[expect(clippy::cast_precision_loss, reason = "sizes stay far below 2^52")]
     let each = after.saturating_sub(before) as f64 / entries as f64;
     let name = "memory of a timeline's entry, by full timelines";
     let claim = Claim::figure("feed", name, Unit::Bytes, vec![each], Target::AtMost(16.0));
-    Ok(claim.beside(format!("{entries} entries in {people} timelines, {} MiB", after.saturating_sub(before) >> 20)))
+    Ok(claim.beside(format!(
+        "{entries} entries in {people} timelines, {} MiB",
+        after.saturating_sub(before) >> 20
+    )))
 }
 
 /// What this process holds in memory: proc(5), `statm`.

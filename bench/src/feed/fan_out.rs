@@ -38,7 +38,7 @@ pub(super) fn measure(plan: &Plan) -> anyhow::Result<Vec<Claim>> {
     let directory = plan.scratch()?;
     let entered = runtime.enter();
     let running = Arc::new(start(directory.path())?);
-    runtime.block_on(open_accounts(&running, &graph, &authors))?;
+    runtime.block_on(open_accounts(&running, &graph, 0..people, &authors))?;
     keep_all(&running.homes, &graph);
     let mut redis = Redis::start(plan.scratch()?)?;
     let subject = Subject { running: &running, graph: &graph, authors: &authors, runtime: &runtime };
@@ -59,8 +59,9 @@ pub(super) fn measure(plan: &Plan) -> anyhow::Result<Vec<Claim>> {
     let rate = Claim::figure("feed", name, Unit::PerSecond, rounds.subject.clone(), Target::AtLeast(1e6))
         .beside(format!("posts, each durable before it is delivered: {}", per_second(median(&posts))));
     let redis = median(&rounds.control);
-    let ratio = Claim::ratio("feed", "the same / Redis, LPUSH and LTRIM pipelined", rounds, Target::AtLeast(2.0))
-        .beside(format!("Redis, which keeps nothing on disk: {}", per_second(redis)));
+    let ratio =
+        Claim::ratio("feed", "the same / Redis, LPUSH and LTRIM pipelined", rounds, Target::AtLeast(2.0))
+            .beside(format!("Redis, which keeps nothing on disk: {}", per_second(redis)));
     Ok(vec![rate, ratio])
 }
 
@@ -185,7 +186,9 @@ fn on_redis(redis: &mut Redis, graph: &Graph, authors: &[u32], span: Duration) -
             let many = some.iter().map(|author| u64::from(graph.fan_out(*author))).sum();
             let first = post;
             post += some.len() as u64;
-            let each = (first..).zip(some).flat_map(|(post, author)| graph.followers(*author).map(move |one| (one, post)));
+            let each = (first..)
+                .zip(some)
+                .flat_map(|(post, author)| graph.followers(*author).map(move |one| (one, post)));
             redis.deliver(each, many, KEPT)?;
             deliveries += many;
             if begin.elapsed() >= span {

@@ -16,19 +16,25 @@ impl Graph {
     /// So many people, each followed by `mean` others on average: the one of rank k by 1/k of what the first would have,
     /// nobody by more than there are.
     pub(super) fn zipf(people: u32, mean: u32) -> Graph {
-        let mut maker = IdMaker::default();
-        let account = |number: u32| {
-            let id = maker.next(Timestamp(START), bucket_of(name(number).as_bytes()));
-            AccountId(id.0)
-        };
         let wanted = u64::from(people) * u64::from(mean);
-        let counts = |first: u64| (1..=u64::from(people)).map(move |rank| (first / rank).min(u64::from(people) - 1));
+        let counts =
+            |first: u64| (1..=u64::from(people)).map(move |rank| (first / rank).min(u64::from(people) - 1));
         let (mut low, mut high) = (0, wanted);
         while low + 1 < high {
             let middle = low.midpoint(high);
             if counts(middle).sum::<u64>() > wanted { high = middle } else { low = middle }
         }
-        let followers = counts(low).map(|count| u32::try_from(count).unwrap_or(people - 1)).collect();
+        Graph::new(counts(low).map(|count| u32::try_from(count).unwrap_or(people - 1)).collect())
+    }
+
+    /// As many people as there are counts, each followed by so many others.
+    pub(super) fn new(followers: Vec<u32>) -> Graph {
+        let mut maker = IdMaker::default();
+        let account = |number: u32| {
+            let id = maker.next(Timestamp(START), bucket_of(name(number).as_bytes()));
+            AccountId(id.0)
+        };
+        let people = u32::try_from(followers.len()).unwrap_or(u32::MAX);
         Graph { accounts: (0..people).map(account).collect(), followers }
     }
 
@@ -46,7 +52,8 @@ impl Graph {
     pub(super) fn followers(&self, author: u32) -> impl Iterator<Item = u32> {
         let people = u64::from(self.people());
         // A stride without a common divisor visits everybody once; each author has another one.
-        let stride = (u64::from(author) * 7_919 + 12_289..).find(|stride| gcd(*stride, people) == 1).unwrap_or(1);
+        let stride =
+            (u64::from(author) * 7_919 + 12_289..).find(|stride| gcd(*stride, people) == 1).unwrap_or(1);
         let place = move |step: u32| (u64::from(author) + stride * (u64::from(step) + 1)) % people;
         (0..self.fan_out(author)).map(move |step| u32::try_from(place(step)).unwrap_or(0))
     }

@@ -42,7 +42,9 @@ impl Redis {
         let stream = loop {
             match UnixStream::connect(&socket) {
                 Ok(stream) => break stream,
-                Err(error) if Instant::now() > give_up => return Err(error).context("redis-server does not listen"),
+                Err(error) if Instant::now() > give_up => {
+                    return Err(error).context("redis-server does not listen");
+                }
                 Err(_) => std::thread::sleep(Duration::from_millis(10)),
             }
         };
