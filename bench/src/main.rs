@@ -9,14 +9,17 @@ mod engine;
 mod feed;
 mod fix;
 mod front;
+mod http;
 mod jitter;
 mod log;
 mod machine;
+mod paced;
 mod report;
 mod restart;
 mod runtime;
 mod sample;
 mod server;
+mod websocket;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

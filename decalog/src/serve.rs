@@ -339,7 +339,7 @@ async fn serve(
     let exchange_id = config.exchange.fix.comp_id.as_str();
     let participants = fix_at.filter(|_| open.with_demo).map(|fix| {
         let at = demo::Addresses { fix, http: http_at };
-        let participants = demo::start(at, exchange_id);
+        let participants = demo::start(at, exchange_id, &config.server.data);
         say(&demo::page(at, exchange_id));
         participants
     });

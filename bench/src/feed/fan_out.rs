@@ -38,7 +38,7 @@ pub(super) fn measure(plan: &Plan) -> anyhow::Result<Vec<Claim>> {
     let directory = plan.scratch()?;
     let entered = runtime.enter();
     let running = Arc::new(start(directory.path())?);
-    runtime.block_on(open_accounts(&running, &graph, &authors))?;
+    runtime.block_on(open_accounts(&running, &graph, 0..people, &authors))?;
     keep_all(&running.homes, &graph);
     let mut redis = Redis::start(plan.scratch()?)?;
     let subject = Subject { running: &running, graph: &graph, authors: &authors, runtime: &runtime };

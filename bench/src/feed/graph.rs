@@ -16,11 +16,6 @@ impl Graph {
     /// So many people, each followed by `mean` others on average: the one of rank k by 1/k of what the first would have,
     /// nobody by more than there are.
     pub(super) fn zipf(people: u32, mean: u32) -> Graph {
-        let mut maker = IdMaker::default();
-        let account = |number: u32| {
-            let id = maker.next(Timestamp(START), bucket_of(name(number).as_bytes()));
-            AccountId(id.0)
-        };
         let wanted = u64::from(people) * u64::from(mean);
         let counts =
             |first: u64| (1..=u64::from(people)).map(move |rank| (first / rank).min(u64::from(people) - 1));
@@ -29,7 +24,17 @@ impl Graph {
             let middle = low.midpoint(high);
             if counts(middle).sum::<u64>() > wanted { high = middle } else { low = middle }
         }
-        let followers = counts(low).map(|count| u32::try_from(count).unwrap_or(people - 1)).collect();
+        Graph::new(counts(low).map(|count| u32::try_from(count).unwrap_or(people - 1)).collect())
+    }
+
+    /// As many people as there are counts, each followed by so many others.
+    pub(super) fn new(followers: Vec<u32>) -> Graph {
+        let mut maker = IdMaker::default();
+        let account = |number: u32| {
+            let id = maker.next(Timestamp(START), bucket_of(name(number).as_bytes()));
+            AccountId(id.0)
+        };
+        let people = u32::try_from(followers.len()).unwrap_or(u32::MAX);
         Graph { accounts: (0..people).map(account).collect(), followers }
     }
 

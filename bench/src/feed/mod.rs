@@ -1,8 +1,10 @@
 //! The feed's claims: what its fan-out reaches beside Redis, what a timeline holds, and what people notice of both.
 
+mod celebrity;
 mod entries;
 mod fan_out;
 mod graph;
+mod live;
 mod redis;
 mod setting;
 
@@ -13,5 +15,7 @@ use crate::report::Claim;
 pub(crate) fn measure(plan: &Plan) -> anyhow::Result<Vec<Claim>> {
     let mut claims = vec![entries::measure(plan)?];
     claims.extend(fan_out::measure(plan)?);
+    claims.push(celebrity::measure(plan)?);
+    claims.extend(live::measure(plan)?);
     Ok(claims)
 }

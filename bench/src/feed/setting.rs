@@ -62,12 +62,18 @@ pub(super) async fn ask(
     Ok(reply)
 }
 
-/// Opens everybody's account, and lets each partition that has followers of somebody know of one. Who the others are is
+/// Opens the accounts of these people, and lets those who write know of a follower in each partition that has any. Who the others are is
 /// not read when a post is delivered: that the timelines know ([`keep_all`]).
-pub(super) async fn open_accounts(running: &Running, graph: &Graph, authors: &[u32]) -> anyhow::Result<()> {
+pub(super) async fn open_accounts(
+    running: &Running,
+    graph: &Graph,
+    people: impl Iterator<Item = u32>,
+    authors: &[u32],
+) -> anyhow::Result<()> {
     let mut commands: Vec<(AccountId, Command)> = Vec::new();
-    for (number, account) in (0_u32..).zip(&graph.accounts) {
-        commands.push((*account, OpenAccount { account: *account, name: name(number) }.into()));
+    for number in people {
+        let account = graph.accounts[number as usize];
+        commands.push((account, OpenAccount { account, name: name(number) }.into()));
     }
     for author in authors {
         let target = graph.accounts[*author as usize];

@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::http::{FORM, Request};
-use super::paced;
 use super::setting::{self, NAME, PASSWORD, Setting};
 use super::sign_in::Page;
 use crate::Plan;
+use crate::http::{FORM, Request};
+use crate::paced;
 use crate::report::{Claim, Target, Unit};
 use crate::sample::{Latencies, Rounds, micros};
 use crate::server::Decalog;
@@ -28,7 +28,7 @@ pub(crate) fn measure(plan: &Plan) -> anyhow::Result<Vec<Claim>> {
     let mut seen: [Vec<Latencies>; 2] = Default::default();
     let [flooded, idle] = &mut seen;
     let tried = AtomicU64::new(0);
-    let visit = || paced::visit(server, "/v1/instruments", VISITS, plan.span);
+    let visit = || paced::visit(server, "/v1/instruments", &[String::new()], VISITS, plan.span);
     let rounds = Rounds::interleave(
         plan.rounds,
         || keep(flooded, flood(server, &tried, visit)?),

@@ -4,9 +4,7 @@
 
 mod directory;
 mod flood;
-mod http;
 mod layers;
-mod paced;
 mod peers;
 mod setting;
 mod sign_in;

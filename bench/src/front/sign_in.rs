@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use super::http::{Answer, FORM, Request, form};
+use crate::http::{Answer, FORM, Request, form};
 
 const DEVICE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 const JSON: &str = "application/json";

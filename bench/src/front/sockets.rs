@@ -1,6 +1,4 @@
 //! Many idle WebSockets: what they hold in memory, and how long a change of the book takes to reach the last of them.
-//!
-//! The subscribers are as small as they can be: a socket, a few bytes, and the two kinds of frame that a server sends.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -22,6 +20,7 @@ use crate::fix::wire::{Message, Order, Writer};
 use crate::report::{Claim, Target, Unit};
 use crate::sample::{Latencies, micros};
 use crate::server::Decalog;
+use crate::websocket::WebSocket;
 
 /// Subscribers, where a process may have that many open files.
 const SUBSCRIBERS: usize = 20_000;
@@ -85,6 +84,17 @@ struct Heard {
     changed: Notify,
 }
 
+impl Heard {
+    fn note(&self, _text: Vec<u8>) {
+        self.moments.borrow_mut().push(Instant::now());
+        self.changed.notify_one();
+    }
+}
+
+fn path() -> String {
+    format!("/v1/instruments/{SYMBOL}/feed")
+}
+
 impl Crowd {
     /// Everybody subscribes; returns when each has the book.
     async fn gather(server: SocketAddr, many: usize) -> anyhow::Result<Self> {
@@ -95,11 +105,11 @@ impl Crowd {
             let (heard, places) = (Rc::clone(&heard), Arc::clone(&places));
             subscribers.spawn_local(async move {
                 let place = places.acquire_owned().await?;
-                let mut subscriber = Subscriber::connect(server).await?;
-                subscriber.hear(&heard).await?;
+                let mut subscriber = WebSocket::connect(server, &path()).await?;
+                heard.note(subscriber.text().await?);
                 drop(place);
                 loop {
-                    subscriber.hear(&heard).await?;
+                    heard.note(subscriber.text().await?);
                 }
             });
         }
@@ -132,88 +142,6 @@ impl Crowd {
     }
 }
 
-/// One WebSocket (RFC 6455) that follows the feed.
-struct Subscriber {
-    stream: TcpStream,
-    unread: Vec<u8>,
-}
-
-impl Subscriber {
-    async fn connect(server: SocketAddr) -> anyhow::Result<Self> {
-        let mut stream = TcpStream::connect(server).await?;
-        let request = format!(
-            "GET /v1/instruments/{SYMBOL}/feed HTTP/1.1\r\nhost: {server}\r\nconnection: upgrade\r\n\
-             upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        );
-        stream.write_all(request.as_bytes()).await?;
-        let mut subscriber = Self { stream, unread: Vec::new() };
-        let end = loop {
-            let found = subscriber.unread.windows(4).position(|bytes| bytes == b"\r\n\r\n");
-            match found {
-                Some(end) => break end,
-                None => subscriber.read().await?,
-            }
-        };
-        let head = String::from_utf8_lossy(&subscriber.unread[..end]);
-        anyhow::ensure!(head.starts_with("HTTP/1.1 101"), "no WebSocket: {head}");
-        subscriber.unread.drain(..end + 4);
-        Ok(subscriber)
-    }
-
-    /// Waits for the next message and notes its moment; answers pings meanwhile.
-    async fn hear(&mut self, heard: &Heard) -> anyhow::Result<()> {
-        loop {
-            let Some((kind, payload, end)) = frame(&self.unread) else {
-                self.read().await?;
-                continue;
-            };
-            let pong = (kind == PING).then(|| pong(&self.unread[payload..end]));
-            self.unread.drain(..end);
-            self.unread.shrink_to_fit();
-            match kind {
-                TEXT => {
-                    heard.moments.borrow_mut().push(Instant::now());
-                    heard.changed.notify_one();
-                    return Ok(());
-                }
-                PING => self.stream.write_all(&pong.unwrap_or_default()).await?,
-                _ => anyhow::bail!("the server closed a subscription"),
-            }
-        }
-    }
-
-    async fn read(&mut self) -> anyhow::Result<()> {
-        self.stream.readable().await?;
-        let mut bytes = [0; 1_024];
-        match self.stream.try_read(&mut bytes) {
-            Ok(0) => anyhow::bail!("the server closed a connection"),
-            Ok(read) => self.unread.extend_from_slice(&bytes[..read]),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error.into()),
-        }
-        Ok(())
-    }
-}
-
-const TEXT: u8 = 1;
-const PING: u8 = 9;
-
-/// The opcode of the first whole frame, where its payload begins, and where it ends (RFC 6455, 5.2; servers do not mask).
-fn frame(bytes: &[u8]) -> Option<(u8, usize, usize)> {
-    let (kind, length) = (bytes.first()? & 0x0f, *bytes.get(1)?);
-    let (payload, length) = match length {
-        126 => (4, usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?]))),
-        short => (2, usize::from(short)),
-    };
-    (bytes.len() >= payload + length).then_some((kind, payload, payload + length))
-}
-
-/// A pong with this payload, masked with zeros.
-fn pong(payload: &[u8]) -> Vec<u8> {
-    let length = u8::try_from(payload.len()).unwrap_or_default() & 0x7f;
-    [&[0x8a, 0x80 | length, 0, 0, 0, 0], payload].concat()
-}
-
 /// Who changes the book.
 struct Trader {
     stream: TcpStream,
@@ -240,21 +168,5 @@ impl Trader {
         let sent = Instant::now();
         self.stream.write_all(message).await?;
         Ok(sent)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn frames_are_taken_apart() {
-        // The unmasked text frame of RFC 6455, 5.7, whole and cut.
-        let hello = b"\x81\x05Hello";
-        assert_eq!(frame(hello), Some((TEXT, 2, 7)));
-        assert!((0..hello.len()).all(|end| frame(&hello[..end]).is_none()));
-        let long = [&[0x81, 126, 1, 0], [b'x'; 256].as_slice()].concat();
-        assert_eq!(frame(&long), Some((TEXT, 4, 260)));
-        assert_eq!(pong(b"Hello").len(), 11);
     }
 }

@@ -1,8 +1,11 @@
-//! `--demo`: instruments, accounts, and simulated participants that trade through the same FIX door as everyone.
+//! `--demo`: instruments, accounts, and simulated participants that trade through the same FIX door as everyone; and a
+//! small social network.
 
+mod network;
 mod participant;
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use tokio::task::JoinSet;
 
@@ -41,6 +44,8 @@ pub(crate) fn set_up(config: &mut Config) -> Result<(), Failure> {
     let demo = config::parse_builtin("demo.toml", include_str!("demo.toml"));
     config.exchange.units = demo.exchange.units;
     config.identity.accounts.extend(demo.identity.accounts);
+    config.identity.open_accounts = true;
+    config.feed.enabled = true;
     Ok(())
 }
 
@@ -49,9 +54,10 @@ pub(crate) struct Participants {
     _tasks: JoinSet<()>,
 }
 
-/// Lets the participants log on and trade. Must be called inside a Tokio runtime.
-pub(crate) fn start(at: Addresses, exchange: &str) -> Participants {
+/// Lets the participants log on and trade, and the network live. Must be called inside a Tokio runtime.
+pub(crate) fn start(at: Addresses, exchange: &str, data: &Path) -> Participants {
     let mut tasks = JoinSet::new();
+    tasks.spawn(network::live(at.http, data.to_owned()));
     for (comp_id, style, listings) in [
         ("MAKER-CRYPTO", Style::Maker, &CRYPTO),
         ("TAKER-CRYPTO", Style::Taker, &CRYPTO),
@@ -80,6 +86,12 @@ The demo trades BTC-USD, ETH-USD, ACME and GLOBEX. What to try:
   Trade with any FIX 4.4 client on {fix}:
     TargetCompID {exchange}, SenderCompID TRADER   (BTC-USD, ETH-USD), Username trader,   Password {PASSWORD}
     TargetCompID {exchange}, SenderCompID INVESTOR (ACME, GLOBEX),     Username investor, Password {PASSWORD}
+
+A small network of programs lives here too. What to try:
+
+  Read along               curl 'http://{http}/api/v1/timelines/public?limit=3'
+  Join it                  with any app for Mastodon that takes http://{http} as its server
+                           (.venv/bin/python docs/first_post.py does, after `make setup`)
 
 Ctrl-C stops the server; the next start goes on where this one ended.
 "

@@ -13,6 +13,7 @@ use decalog_identity::api::service::Identity;
 use decalog_outbound::{Calling, OutboundError};
 use decalog_runtime::bucket::{bucket_of, partition_of};
 use decalog_runtime::{Health, Origin, Partition, Status, SubscriptionError};
+use futures_util::future::try_join_all;
 use tempfile::{NamedTempFile, TempDir};
 
 use super::error::Error;
@@ -227,16 +228,25 @@ impl Service {
         Ok(self.partitions[place].read(read).await?.value)
     }
 
-    /// Reads every partition.
+    /// Reads every partition, all at once.
     pub(crate) async fn read_all<R: Send + 'static>(
         &self,
         read: impl Fn(&Feed) -> R + Clone + Send + 'static,
     ) -> Result<Vec<R>, Error> {
-        let mut all = Vec::with_capacity(self.partitions.len());
-        for partition in &self.partitions {
-            all.push(partition.read(read.clone()).await?.value);
-        }
-        Ok(all)
+        try_join_all((0..self.places()).map(|place| self.read_place(place, read.clone()))).await
+    }
+
+    /// Reads partitions by their places, each for what is asked of it, all at once.
+    pub(crate) async fn read_each<T: Send + 'static, R: Send + 'static>(
+        &self,
+        asked: impl IntoIterator<Item = (usize, T)>,
+        read: impl Fn(&Feed, T) -> R + Clone + Send + 'static,
+    ) -> Result<Vec<R>, Error> {
+        let each = asked.into_iter().map(|(place, asked)| {
+            let read = read.clone();
+            self.read_place(place, move |feed| read(feed, asked))
+        });
+        try_join_all(each).await
     }
 
     /// Logs a command of somebody in the partition that owns a bucket.

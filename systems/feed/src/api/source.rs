@@ -41,15 +41,18 @@ impl Service {
         for author in &source.authors {
             parts.entry(self.place(author.bucket())).or_default().push(*author);
         }
-        for (place, authors) in parts {
-            for some in authors.chunks((AT_ONCE / window.most.max(1)).max(1)) {
-                let some = some.to_vec();
-                let read = self.read_place(place, move |feed| {
-                    some.into_iter().flat_map(|author| feed.written(author, window)).collect::<Vec<_>>()
-                });
-                found.extend(read.await?);
-                found = window.merge(found, |entry: &Entry| entry.post.0);
-            }
+        let some = (AT_ONCE / window.most.max(1)).max(1);
+        while !parts.is_empty() {
+            let next: Vec<(usize, Vec<AccountId>)> = parts
+                .iter_mut()
+                .map(|(place, authors)| (*place, authors.split_off(authors.len().saturating_sub(some))))
+                .collect();
+            parts.retain(|_, authors| !authors.is_empty());
+            let read = move |feed: &Feed, authors: Vec<AccountId>| {
+                authors.into_iter().flat_map(|author| feed.written(author, window)).collect::<Vec<_>>()
+            };
+            found.extend(self.read_each(next, read).await?.into_iter().flatten());
+            found = window.merge(found, |entry: &Entry| entry.post.0);
         }
         Ok(window.merge(found, |entry| entry.post.0))
     }

@@ -111,13 +111,11 @@ impl Service {
                 parts.entry(self.place(id.bucket())).or_default().insert(id);
             }
         }
-        for (place, ids) in parts {
-            let show = move |feed: &crate::state::Feed| {
-                ids.into_iter().filter_map(|id| feed.show(id, viewer)).collect::<Vec<_>>()
-            };
-            let found = self.read_place(place, show).await?;
-            into.extend(found.into_iter().map(|shown| (shown.post.id, shown)));
-        }
+        let show = move |feed: &crate::state::Feed, ids: BTreeSet<PostId>| {
+            ids.into_iter().filter_map(|id| feed.show(id, viewer)).collect::<Vec<_>>()
+        };
+        let found = self.read_each(parts, show).await?;
+        into.extend(found.into_iter().flatten().map(|shown| (shown.post.id, shown)));
         Ok(())
     }
 

@@ -10,18 +10,21 @@ use crate::sample::Latencies;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Asks for `path` so many times a second for so long. A latency begins when the request was due, or, where this thread
+/// Asks for `path`, with these lines of a head in turns, so many times a second for so long. A latency begins when the request was due, or, where this thread
 /// was woken late, when it woke: a server's stall is charged to every request it holds up, this client's own sleep is not.
 pub(crate) fn visit(
     server: SocketAddr,
     path: &str,
+    heads: &[String],
     per_second: u32,
     span: Duration,
 ) -> anyhow::Result<Latencies> {
     let mut stream = TcpStream::connect(server)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {server}\r\n\r\n");
+    let request = |head: &String| format!("GET {path} HTTP/1.1\r\nhost: {server}\r\n{head}\r\n");
+    let requests: Vec<String> = heads.iter().map(request).collect();
+    let mut requests = requests.iter().cycle();
     let interval = Duration::from_secs(1) / per_second;
     let (begin, mut due) = (Instant::now(), Instant::now());
     let mut latencies = Latencies::default();
@@ -34,7 +37,7 @@ pub(crate) fn visit(
             std::thread::sleep(waiting);
             Instant::now()
         };
-        stream.write_all(request.as_bytes())?;
+        stream.write_all(requests.next().context("no heads")?.as_bytes())?;
         answer(&mut stream, &mut buffer)?;
         latencies.record(start.elapsed());
         due += interval;
