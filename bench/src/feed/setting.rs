@@ -1,11 +1,11 @@
 //! The feed's partitions in this process, as the product runs them, with the people of a graph.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use decalog_feed::command::message::Asked;
-use decalog_feed::command::{Command, Draft, OpenAccount, Publish, Reply};
+use decalog_feed::command::{Command, Draft, Follow, OpenAccount, Publish, Reply};
 use decalog_feed::projection::homes::{Found, Homes, Wishes};
 use decalog_feed::running::{Core, Running};
 use decalog_feed::state::{Feed, Following, Window};
@@ -62,36 +62,55 @@ pub(super) async fn ask(
     Ok(reply)
 }
 
-/// Opens the accounts of these people, and lets those who write know of a follower in each partition that has any. Who the others are is
-/// not read when a post is delivered: that the timelines know ([`keep_all`]).
+/// Opens the accounts of these people, and of a follower of each author in each partition that has any, who follows. Who
+/// the others are is not read when a post is delivered: that the timelines know ([`keep_all`]).
 pub(super) async fn open_accounts(
     running: &Running,
     graph: &Graph,
     people: impl Iterator<Item = u32>,
     authors: &[u32],
 ) -> anyhow::Result<()> {
-    let mut commands: Vec<(AccountId, Command)> = Vec::new();
-    for number in people {
-        let account = graph.accounts[number as usize];
-        commands.push((account, OpenAccount { account, name: name(number) }.into()));
-    }
+    let (mut people, mut follows) = (people.collect::<BTreeSet<u32>>(), Vec::new());
     for author in authors {
         let target = graph.accounts[*author as usize];
         let mut told = [false; PARTITIONS as usize];
-        for from in graph.followers(*author).map(|reader| graph.accounts[reader as usize]) {
-            if !std::mem::replace(&mut told[place(from)], true) {
-                commands.push((target, Asked { from, target }.into()));
+        for reader in graph.followers(*author) {
+            let account = graph.accounts[reader as usize];
+            if !std::mem::replace(&mut told[place(account)], true) {
+                people.insert(reader);
+                let follow = Follow {
+                    account,
+                    target,
+                    reblogs: true,
+                    notify: false,
+                    languages: Vec::new(),
+                    locked: false,
+                };
+                follows.push((account, follow.into()));
             }
             if told == [true; PARTITIONS as usize] {
                 break;
             }
         }
     }
+    let open = people.into_iter().map(|number| {
+        let account = graph.accounts[number as usize];
+        (account, OpenAccount { account, name: name(number) }.into())
+    });
+    ask_all(running, open).await?;
+    ask_all(running, follows.into_iter()).await
+}
+
+/// Has all of these done, in any order.
+async fn ask_all(
+    running: &Running,
+    commands: impl Iterator<Item = (AccountId, Command)>,
+) -> anyhow::Result<()> {
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut asked = JoinSet::new();
     for (account, command) in commands {
-        let (place, partition) =
-            (Arc::clone(&places).acquire_owned().await?, partition(running, account).clone());
+        let place = Arc::clone(&places).acquire_owned().await?;
+        let partition = partition(running, account).clone();
         asked.spawn(async move {
             let done = ask(&partition, account, command).await;
             drop(place);
