@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use decalog_exchange::api::service;
 use decalog_feed::api::service as feed;
+use decalog_feed::running;
 use decalog_identity::api::service as identity;
 use decalog_log::LogError;
 use decalog_runtime::erasure::ErasureError;
@@ -164,7 +165,7 @@ impl Failure {
             Self::Exchange(service::Failure::Refused { .. }) => "E-UNIT-REFUSED",
             Self::Exchange(_) => "E-UNIT",
             Self::Identity(identity::Failure::Start(error)) => start_code(error),
-            Self::Feed(feed::Failure::Start(error)) => start_code(error),
+            Self::Feed(feed::Failure::Partitions(running::Failure::Start(error))) => start_code(error),
             Self::Feed(_) => "E-FEED",
             Self::Blobs(_) | Self::BlobSecret { .. } => "E-BLOBS",
             Self::Identity(_) => "E-IDENTITY",

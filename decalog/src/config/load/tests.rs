@@ -198,3 +198,25 @@ fn collect(value: &toml::Value, path: &mut Vec<String>, tables: &mut Vec<Vec<Str
         _ => {}
     }
 }
+
+#[test]
+fn a_bucket_is_named_whole_or_not_at_all() {
+    let whole = "bucket = \"media\"\naccess_key = \"us\"\nsecret_environment = \"S3\"\n";
+    let blobs = |keys: &str| parse(&format!("[blobs]\n{keys}"));
+    for good in ["", whole, &format!("{whole}endpoint = \"http://10.0.0.1:9000\"\n"), "grace = \"4s\""] {
+        assert!(blobs(good).is_ok(), "{good}");
+    }
+    for (keys, refused) in [
+        ("endpoint = \"https://store\"", "blobs.endpoint: says something of a bucket"),
+        ("access_key = \"us\"", "blobs.access_key: says something of a bucket"),
+        ("secret_file = \"s3\"", "blobs.secret_file: says something of a bucket"),
+        ("bucket = \"media\"", "blobs.access_key: is needed"),
+        ("bucket = \"media\"\naccess_key = \"us\"", "blobs.secret: is needed"),
+        (&format!("{whole}secret_file = \"s3\""), "blobs.secret_environment: stands beside another one"),
+        (&format!("{whole}endpoint = \"store:9000\""), "blobs.endpoint: must be an http or https address"),
+        ("grace = \"1s\"", "blobs.grace"),
+    ] {
+        let said = blobs(keys).expect_err(keys);
+        assert!(said.contains(refused), "{keys}: {said}");
+    }
+}
