@@ -92,30 +92,3 @@ def alice(people: Crowd) -> Mastodon:
 def bob(people: Crowd) -> Mastodon:
     """Somebody else."""
     return people.join("bob")
-
-
-# What is not yet as the documentation of Mastodon's API says. The list is exact: a test of it that passes fails the run.
-# Without it they fail; --runxfail shows how.
-FEED_LACKS = {
-    "test_feed_accounts.py": [
-        "test_the_directory_shows_who_wants_to_be_found",
-    ],
-    "test_feed_graph.py": [
-        "test_the_end_of_a_mute_is_told",
-        "test_a_tag_says_that_it_is_featured",
-    ],
-    "test_feed_inbox.py": [
-        "test_unread_groups_are_counted",
-        "test_a_conversation_falls_back_to_what_was_said_before",
-    ],
-    "test_feed_posts.py": [
-        "test_who_shared_a_post_is_told_of_its_change",
-    ],
-}
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what is known to fail."""
-    for item in items:
-        if item.name in FEED_LACKS.get(item.path.name, []):
-            item.add_marker(pytest.mark.xfail(strict=True, reason="FEED_LACKS in conftest.py"))

@@ -161,6 +161,24 @@ def test_the_server_says_what_it_is(nobody, people):
     assert nobody.custom_emojis() == []
 
 
+def test_the_server_counts_people_and_posts(nobody, people, alice):
+    def counted() -> tuple[int, int, int, int]:
+        first, second = nobody.instance_v1().stats, nobody.instance_v2().usage.users
+        usage = nobody.instance_nodeinfo().usage
+        assert (usage.users.total, usage.localPosts) == (first.user_count, first.status_count)
+        assert usage.users.activeMonth == second.active_month
+        return first.user_count, first.status_count, second.active_month, usage.users.activeHalfyear
+
+    before = counted()
+    assert before[0] >= before[2] >= 1
+    bob = people.join("bob")
+    post = bob.status_post("counted")
+    bob.status_post("not counted", visibility="direct")
+    assert counted() == tuple(one + 1 for one in before)
+    bob.status_delete(post.id)
+    assert counted()[1] == before[1]
+
+
 def test_the_server_says_that_it_is_well(nobody):
     assert nobody.instance_health()
 

@@ -68,6 +68,18 @@ def test_locked_accounts_decide(alice, bob, people):
         bob.status(secret.id)
 
 
+def test_who_unlocks_accepts_those_who_wait(alice, bob, people):
+    alice.account_update_credentials(locked=True)
+    carol = people.join("carol")
+    for asker in [bob, carol]:
+        assert asker.account_follow(alice.me_id).requested
+    eventually("both ask", lambda: len(alice.follow_requests()) == 2)
+    alice.account_update_credentials(locked=False)
+    for asker in [bob, carol]:
+        eventually("accepted", lambda asker=asker: asker.account_relationships(alice.me_id)[0].following)
+    assert alice.follow_requests() == [] and alice.me().followers_count == 2
+
+
 def test_a_request_is_taken_back(alice, bob):
     alice.account_update_credentials(locked=True)
     bob.account_follow(alice.me_id)

@@ -1,5 +1,6 @@
 """Posts of the feed: written, answered, changed, taken back, voted in, liked, kept, shared; for now and for later."""
 
+import subprocess
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -100,6 +101,28 @@ def test_a_post_is_taken_back(alice, bob, nobody):
     assert alice.account(alice.me_id).statuses_count == 0
     with refused(404):
         alice.status_delete(post.id)
+
+
+def test_reblogs_go_with_their_post(alice, bob):
+    post, kept = alice.status_post("to be taken back"), bob.status_post("kept")
+    bob.status_reblog(post.id)
+    assert bob.account(bob.me_id).statuses_count == 2
+    alice.status_delete(post.id)
+    eventually("counted no more", lambda: bob.account(bob.me_id).statuses_count == 1)
+    assert ids(bob.account_statuses(bob.me_id)) == [kept.id]
+
+
+def test_attachments_can_be_posted_again(alice, tmp_path):
+    picture = tmp_path / "picture.png"
+    command = ["ffmpeg", "-loglevel", "error", "-f", "lavfi", "-i", "testsrc=size=64x64", "-frames:v", "1", picture]
+    subprocess.run(command, check=True)
+    media = alice.media_post(str(picture), description="a test", synchronous=True)
+    gone = alice.status_delete(alice.status_post("wrnog", media_ids=[media]).id)
+    again = alice.status_post("right", media_ids=[gone.media_attachments[0].id])
+    assert [(it.id, it.description) for it in again.media_attachments] == [(media.id, "a test")]
+    assert call(alice, "DELETE", f"/api/v1/statuses/{again.id}?delete_media=true").status_code == 200
+    with refused(404, 422):
+        alice.status_post("once more", media_ids=[media])
 
 
 def test_of_others_nothing_is_taken_back(alice, bob):

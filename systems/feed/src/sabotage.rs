@@ -40,6 +40,22 @@ pub enum Sabotage {
     QuotePolicy,
     /// A quote shows what it quotes to everybody.
     QuoteSight,
+    /// Reblogs of what is gone stay.
+    EndedReblogs,
+    /// A reblog that a block has crossed counts.
+    BlockedReblog,
+    /// Who reblogs a post does not hear that it was changed.
+    EditTold,
+    /// A conversation whose last post is gone stays as it was.
+    Fallback,
+    /// The attachments of a deleted post go with it.
+    Redraft,
+    /// Who need not be asked any more lets those wait who have asked.
+    Unlock,
+    /// The directory does not hear of what is posted.
+    Directory,
+    /// Who is active on one day after another is counted for each.
+    ActiveOnce,
 }
 
 #[cfg(feature = "sabotage")]

@@ -3,13 +3,14 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::Uri;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
 use super::accounts::account_id;
 use super::entity::account::relationship_json;
+use super::entity::moment;
 use super::error::Error;
-use super::page::Page;
+use super::page::{Answer, Links, Page};
 use super::params::Params;
 use super::service::{Me, Service, Shared};
 use crate::command::{
@@ -231,7 +232,31 @@ pub(super) async fn mutes(
     me: Me,
     params: Params,
 ) -> Result<Response, Error> {
-    mine(&service, me, &uri, &params, Listing::Mutes).await
+    let page = Page::read(&params, 40, 80);
+    let (window, account) = (page.window, me.id);
+    let found = service.read(account.bucket(), move |feed| {
+        let until = |(place, subject): (u64, u64)| {
+            let muting = feed.relation(account, AccountId(subject)).muting;
+            (place, AccountId(subject), muting.and_then(|muting| muting.until))
+        };
+        feed.listing(Listing::Mutes, account.0, window).into_iter().map(until).collect::<Vec<_>>()
+    });
+    let found = page.shown(found.await?);
+    let ids: Vec<AccountId> = found.iter().map(|(_, muted, _)| *muted).collect();
+    let accounts = service.accounts(&ids).await?;
+    let shown = accounts.iter().map(|muted| {
+        let mut json = service.account_json(muted);
+        let until = found.iter().find(|(_, id, _)| *id == muted.id).and_then(|(.., until)| *until);
+        json["mute_expires_at"] = until.map(moment).into();
+        json
+    });
+    Ok(Answer {
+        base: &service.settings.base,
+        uri: &uri,
+        items: shown.collect(),
+        links: Links::of(found.iter().map(|(place, ..)| *place), window),
+    }
+    .into_response())
 }
 
 pub(super) async fn endorsements(

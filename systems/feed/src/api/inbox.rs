@@ -1,6 +1,6 @@
 //! What reaches an account: notifications, conversations, and how far it has read.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -142,11 +142,16 @@ struct Group {
     members: Vec<Told>,
 }
 
+/// The group of a notification, when those of these kinds are grouped; none means all.
+fn key_among(id: u64, told: &Notification, asked: &[String]) -> String {
+    let grouped = asked.is_empty() || asked.iter().any(|kind| kind == told.kind.name());
+    if grouped { group_key(id, told) } else { format!("ungrouped-{id}") }
+}
+
 fn groups(told: Vec<Told>, asked: &[String]) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for (id, told) in told {
-        let grouped = asked.is_empty() || asked.iter().any(|kind| kind == told.kind.name());
-        let key = if grouped { group_key(id, &told) } else { format!("ungrouped-{id}") };
+        let key = key_among(id, &told, asked);
         match groups.iter_mut().find(|group| group.key == key) {
             Some(group) => group.members.push((id, told)),
             None => groups.push(Group { key, members: vec![(id, told)] }),
@@ -275,20 +280,39 @@ pub(super) async fn dismiss(
     clear(&service, me.id, Some(vec![id])).await
 }
 
+impl Service {
+    /// At most so many notifications that were not read.
+    async fn unread(&self, me: AccountId, params: &Params, most: usize) -> Result<Vec<Told>, Error> {
+        let read = self.read(me.bucket(), move |feed| {
+            feed.markers(me).get("notifications").map_or(0, |marker| marker.last_read)
+        });
+        let window = Window { above: Some(read.await?), ..Window::newest(most) };
+        self.told(me, Wanted::read(params), window).await
+    }
+}
+
+fn most_counted(params: &Params) -> usize {
+    params.number("limit").and_then(|limit| usize::try_from(limit).ok()).unwrap_or(100).min(COUNTED)
+}
+
 pub(super) async fn unread_count(
     State(service): State<Shared>,
     me: Me,
     params: Params,
 ) -> Result<Json<Value>, Error> {
-    let most =
-        params.number("limit").and_then(|limit| usize::try_from(limit).ok()).unwrap_or(100).min(COUNTED);
-    let account = me.id;
-    let read = service.read(account.bucket(), move |feed| {
-        feed.markers(account).get("notifications").map_or(0, |marker| marker.last_read)
-    });
-    let window = Window { above: Some(read.await?), ..Window::newest(most) };
-    let told = service.told(account, Wanted::read(&params), window).await?;
+    let told = service.unread(me.id, &params, most_counted(&params)).await?;
     Ok(Json(json!({ "count": told.len() })))
+}
+
+pub(super) async fn unread_groups(
+    State(service): State<Shared>,
+    me: Me,
+    params: Params,
+) -> Result<Json<Value>, Error> {
+    let told = service.unread(me.id, &params, LOOKED_AT).await?;
+    let asked = params.list("grouped_types").unwrap_or_default();
+    let keys: HashSet<String> = told.iter().map(|(id, told)| key_among(*id, told, &asked)).collect();
+    Ok(Json(json!({ "count": keys.len().min(most_counted(&params)) })))
 }
 
 fn marker_json(marker: &Marker) -> Value {

@@ -10,6 +10,8 @@ use super::error::Error;
 use super::params::Params;
 use super::service::{Me, Service, Shared};
 use super::statuses::{OPTION_LENGTH, OPTIONS, POLL_SECONDS};
+use crate::state::{Order, Usage};
+use crate::value::AccountId;
 
 /// The level of the API that is spoken.
 const LEVEL: &str = "4.5.0";
@@ -84,7 +86,23 @@ fn rules_json(service: &Service) -> Value {
     rules.map(|(place, text)| json!({ "id": (place + 1).to_string(), "text": text, "hint": "", "translations": {} })).collect()
 }
 
+impl Service {
+    /// How much there is in all partitions.
+    async fn usage(&self) -> Result<Usage, Error> {
+        let now = self.now();
+        let parts = self.read_all(move |feed| feed.usage(now)).await?;
+        let sum = |all: Usage, part: Usage| Usage {
+            users: all.users + part.users,
+            posts: all.posts + part.posts,
+            active_month: all.active_month + part.active_month,
+            active_half_year: all.active_half_year + part.active_half_year,
+        };
+        Ok(parts.into_iter().fold(Usage::default(), sum))
+    }
+}
+
 pub(super) async fn v1(State(service): State<Shared>) -> Result<Json<Value>, Error> {
+    let Usage { users, posts, .. } = service.usage().await?;
     let settings = &service.settings;
     Ok(Json(json!({
         "uri": service.domain(),
@@ -94,7 +112,7 @@ pub(super) async fn v1(State(service): State<Shared>) -> Result<Json<Value>, Err
         "email": settings.contact,
         "version": version(),
         "urls": { "streaming_api": streaming(&service) },
-        "stats": { "user_count": 0, "status_count": 0, "domain_count": 0 },
+        "stats": { "user_count": users, "status_count": posts, "domain_count": 0 },
         "thumbnail": null,
         "languages": ["en"],
         "registrations": settings.open_accounts,
@@ -107,6 +125,7 @@ pub(super) async fn v1(State(service): State<Shared>) -> Result<Json<Value>, Err
 }
 
 pub(super) async fn v2(State(service): State<Shared>) -> Result<Json<Value>, Error> {
+    let active = service.usage().await?.active_month;
     let settings = &service.settings;
     Ok(Json(json!({
         "domain": service.domain(),
@@ -114,7 +133,7 @@ pub(super) async fn v2(State(service): State<Shared>) -> Result<Json<Value>, Err
         "version": version(),
         "source_url": "",
         "description": settings.description,
-        "usage": { "users": { "active_month": 0 } },
+        "usage": { "users": { "active_month": active } },
         "thumbnail": { "url": format!("{}/avatars/original/missing.png", settings.base), "blurhash": null, "versions": {} },
         "icon": [],
         "languages": ["en"],
@@ -181,16 +200,18 @@ pub(super) async fn nodeinfo_links(State(service): State<Shared>) -> Json<Value>
     }] }))
 }
 
-pub(super) async fn nodeinfo(State(service): State<Shared>) -> Json<Value> {
-    Json(json!({
+pub(super) async fn nodeinfo(State(service): State<Shared>) -> Result<Json<Value>, Error> {
+    let Usage { users, posts, active_month, active_half_year } = service.usage().await?;
+    let users = json!({ "total": users, "activeMonth": active_month, "activeHalfyear": active_half_year });
+    Ok(Json(json!({
         "version": "2.0",
         "software": { "name": "decalog", "version": env!("CARGO_PKG_VERSION") },
         "protocols": [],
         "services": { "outbound": [], "inbound": [] },
-        "usage": { "users": {}, "localPosts": 0 },
+        "usage": { "users": users, "localPosts": posts },
         "openRegistrations": service.settings.open_accounts,
         "metadata": { "nodeName": service.settings.title },
-    }))
+    })))
 }
 
 pub(super) async fn webfinger(State(service): State<Shared>, params: Params) -> Result<Json<Value>, Error> {
@@ -211,13 +232,14 @@ pub(super) async fn directory(State(service): State<Shared>, params: Params) -> 
     let number =
         |name, usual| params.number(name).and_then(|number| usize::try_from(number).ok()).unwrap_or(usual);
     let (limit, offset) = (number("limit", 40).min(80), number("offset", 0).min(10_000));
-    let found = service.read_all(move |feed| feed.accounts_from("", limit + offset)).await?;
-    let mut accounts: Vec<_> =
-        found.into_iter().flatten().filter(|account| account.discoverable == Some(true)).collect();
-    match params.words("order").as_deref() {
-        Some("new") => accounts.sort_by_key(|account| std::cmp::Reverse(account.created)),
-        _ => accounts.sort_by_key(|account| std::cmp::Reverse(account.last_status)),
-    }
-    let part = accounts.iter().skip(offset).take(limit);
-    Ok(Json(part.map(|account| service.account_json(account)).collect()))
+    let order = match params.words("order").as_deref() {
+        Some("new") => Order::New,
+        _ => Order::Active,
+    };
+    let found = service.read_all(move |feed| feed.directory(order, limit + offset)).await?;
+    let mut places: Vec<(u64, AccountId)> = found.into_iter().flatten().collect();
+    places.sort_unstable_by_key(|place| std::cmp::Reverse(*place));
+    let part: Vec<AccountId> = places.iter().skip(offset).take(limit).map(|(_, account)| *account).collect();
+    let accounts = service.accounts(&part).await?;
+    Ok(Json(accounts.iter().map(|account| service.account_json(account)).collect()))
 }

@@ -305,7 +305,7 @@ fn inbox_routes() -> Routes<Shared> {
         .route(Method::POST, "/api/v1/notifications/clear", write, inbox::clear_all)
         .route(Method::POST, "/api/v1/notifications/{id}/dismiss", write, inbox::dismiss)
         .route(Method::GET, "/api/v2/notifications", read, inbox::notifications_v2)
-        .route(Method::GET, "/api/v2/notifications/unread_count", read, inbox::unread_count)
+        .route(Method::GET, "/api/v2/notifications/unread_count", read, inbox::unread_groups)
         .route(Method::GET, "/api/v2/notifications/{key}", read, inbox::group)
         .route(Method::GET, "/api/v2/notifications/{key}/accounts", read, inbox::group_accounts)
         .route(Method::POST, "/api/v2/notifications/{key}/dismiss", write, inbox::dismiss_group)

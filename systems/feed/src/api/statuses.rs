@@ -276,6 +276,7 @@ pub(super) async fn delete(
     State(service): State<Shared>,
     Path(id): Path<String>,
     me: Me,
+    params: Params,
 ) -> Result<Json<Value>, Error> {
     let id = post_id(&id)?;
     let post = service.read(id.bucket(), move |feed| feed.post(id)).await?;
@@ -286,7 +287,8 @@ pub(super) async fn delete(
     // For who wants to write it anew.
     let mut shown = service.status(Some(me.id), id).await?;
     shown["text"] = post.text.into();
-    service.ask(me.id, id.bucket(), DeletePost { account: me.id, post: id }).await?;
+    let delete_media = params.flag("delete_media").unwrap_or(false);
+    service.ask(me.id, id.bucket(), DeletePost { account: me.id, post: id, delete_media }).await?;
     Ok(Json(shown))
 }
 

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::accounts::account_id;
+use super::entity::small::TagUse;
 use super::error::Error;
 use super::page::{Answer, Links, Page};
 use super::params::Params;
@@ -26,14 +27,18 @@ impl Service {
         let of = tag.clone();
         let rows = self.read_all(move |feed| feed.tag(&of)).await?;
         let shown = rows.into_iter().flatten().map(|row| row.name).next().unwrap_or_else(|| tag.clone());
-        let following = match me {
+        let mine = match me {
             None => None,
             Some(me) => {
                 let of = tag.clone();
-                Some(self.read(me.bucket(), move |feed| feed.follows_tag(me, &of)).await?)
+                let read = self.read(me.bucket(), move |feed| TagUse {
+                    following: feed.follows_tag(me, &of),
+                    featuring: feed.features_tag(me, &of),
+                });
+                Some(read.await?)
             }
         };
-        Ok(self.tag_json(&tag, &shown, following))
+        Ok(self.tag_json(&tag, &shown, mine))
     }
 
     /// The tags on a profile.
@@ -96,14 +101,21 @@ pub(super) async fn followed(
 ) -> Result<Response, Error> {
     let page = Page::read(&params, 100, 200);
     let window = page.window;
-    let tags = service.read(me.id.bucket(), move |feed| feed.followed_tags(me.id)).await?;
-    let tags = window.merge(tags.into_iter().filter(|(place, _)| window.holds(*place)), |(place, _)| *place);
-    let tags = page.shown(tags);
+    let tags = service.read(me.id.bucket(), move |feed| {
+        let all = feed.followed_tags(me.id).into_iter().filter(|(place, _)| window.holds(*place));
+        let part = window.merge(all, |(place, _)| *place).into_iter();
+        let used = |(place, tag): (u64, String)| {
+            let featuring = feed.features_tag(me.id, &tag);
+            (place, tag, TagUse { following: true, featuring })
+        };
+        part.map(used).collect::<Vec<_>>()
+    });
+    let tags = page.shown(tags.await?);
     Ok(Answer {
         base: &service.settings.base,
         uri: &uri,
-        items: tags.iter().map(|(_, tag)| service.tag_json(tag, tag, Some(true))).collect(),
-        links: Links::of(tags.iter().map(|(place, _)| *place), window),
+        items: tags.iter().map(|(_, tag, mine)| service.tag_json(tag, tag, Some(*mine))).collect(),
+        links: Links::of(tags.iter().map(|(place, ..)| *place), window),
     }
     .into_response())
 }

@@ -105,6 +105,31 @@ decalog_runtime::payloads! {
         /// What it quotes.
         of: PostRef,
     }
+    /// Posts of this partition reblog what is gone, or what their authors may not reblog.
+    ReblogsEnded {
+        /// What they reblog.
+        of: PostId,
+        /// The reblogs and who made them.
+        reblogs: Vec<PostRef>,
+    }
+    /// What accounts of this partition reblog has changed.
+    ReblogsEdited {
+        /// What they reblog.
+        of: PostRef,
+        /// The post that its thread began with.
+        conversation: PostId,
+        /// Who made them.
+        rebloggers: Vec<AccountId>,
+    }
+    /// A post names somebody of this partition no more, or is gone.
+    Unnamed {
+        /// Whom.
+        target: AccountId,
+        /// The post.
+        post: PostRef,
+        /// The post that the thread began with.
+        conversation: PostId,
+    }
     /// Somebody of this partition likes a post, or no more.
     FavouriteTold {
         /// Who.

@@ -35,7 +35,7 @@ use serde::{Deserialize, Serialize};
 use crate::value::{ItemId, PostId};
 use message::{
     Answered, Asked, BlockTold, Delivered, FavouriteTold, Named, QuoteAnswered, QuoteTold, QuotedEdited,
-    ReblogTold, ReplyTold, Retracted, StandingTold, Unasked,
+    ReblogTold, ReblogsEdited, ReblogsEnded, ReplyTold, Retracted, StandingTold, Unasked, Unnamed,
 };
 
 decalog_runtime::kinds! {
@@ -153,6 +153,12 @@ decalog_runtime::kinds! {
         108 "reblog-told" ReblogTold,
         /// From an author's partition: somebody here likes a post.
         109 "favourite-told" FavouriteTold,
+        /// From an author's partition: what reblogs stood for is gone.
+        110 "reblogs-ended" ReblogsEnded,
+        /// From an author's partition: what somebody here reblogs has changed.
+        111 "reblogs-edited" ReblogsEdited,
+        /// From an author's partition: a post names somebody here no more.
+        112 "unnamed" Unnamed,
         /// From an account's partition: what moderators have done about it.
         120 "standing-told" StandingTold,
         /// From a quoting post's partition.

@@ -60,6 +60,9 @@ decalog_runtime::payloads! {
         account: AccountId,
         /// Which.
         post: PostId,
+        /// Its attachments go at once; else they can be part of another post for a while.
+        #[serde(default)]
+        delete_media: bool,
     }
     /// Show somebody's post to one's own followers.
     Reblog {

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::rows::{Rows, family, key, text_key};
+use super::usage::Count;
 use super::{Turn, refused};
 use crate::command::{OpenAccount, Refusal, Reply, UpdateProfile};
-use crate::value::{AccountId, Field, File, QuotePolicy, Visibility};
+use crate::value::{AccountId, Field, File, PostId, QuotePolicy, Visibility};
 
 /// Somebody who posts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +47,9 @@ pub struct Account {
     pub statuses: u64,
     /// When it posted last.
     pub last_status: Option<i64>,
+    /// What it posted last.
+    #[serde(default)]
+    pub last_post: Option<PostId>,
 }
 
 /// How posts are unless said otherwise.
@@ -73,6 +77,10 @@ impl Rows {
 
     pub(super) fn has_account(&self, account: AccountId) -> bool {
         self.has(&account_key(account))
+    }
+
+    pub(super) fn put_account(&mut self, row: &Account) {
+        self.put(&account_key(row.id), row);
     }
 
     pub(super) fn change_account(&mut self, account: AccountId, change: impl FnOnce(&mut Account)) {
@@ -112,11 +120,13 @@ impl Turn<'_> {
         let account = Account { id: it.account, name: it.name, created: self.now(), ..Account::default() };
         self.rows.put(&name, &it.account.0);
         self.rows.put(&account_key(it.account), &account);
+        self.count(Count::Users, true);
         Reply::Done
     }
 
     pub(super) fn update_profile(&mut self, it: UpdateProfile) -> Reply {
         let Some(mut account) = self.rows.account(it.account) else { return refused(Refusal::NotFound) };
+        let was_locked = account.locked;
         fn set<T>(place: &mut T, new: Option<T>) {
             if let Some(new) = new {
                 *place = new;
@@ -140,6 +150,10 @@ impl Turn<'_> {
         );
         set(&mut account.defaults.quote_policy, it.quote_policy);
         self.rows.put(&account_key(it.account), &account);
+        self.list_in_directory(&account);
+        if was_locked && !account.locked {
+            self.accept_waiting(it.account);
+        }
         Reply::Done
     }
 }

@@ -24,6 +24,10 @@ pub(super) enum Due {
     MediaEnd = 50,
     /// Telling who quotes a post that it was edited.
     TellQuoters = 51,
+    /// Who reblogs a post is told of its change, from a place on.
+    EditTold = 20,
+    /// Who waits for an account that need not be asked any more.
+    Unlock = 21,
 }
 
 fn due_key(at: i64, due: Due, owner: u64, item: u64) -> Vec<u8> {
@@ -75,6 +79,8 @@ impl Turn<'_> {
             5 => self.sweep(PostId(owner)),
             51 => self.tell_quoters(PostId(owner), item),
             50 => self.end_media(AccountId(owner), ItemId(item)),
+            20 => self.tell_edited(PostId(owner), item),
+            21 => self.accept_waiting(AccountId(owner)),
             _ => {}
         }
     }

@@ -3,14 +3,18 @@
 use serde::{Deserialize, Serialize};
 
 use super::block::Muting;
+use super::due::Due;
 use super::listing::Listing;
-use super::rows::{Rows, family, key};
+use super::rows::{Rows, Window, family, key};
 use super::{Turn, refused};
 use crate::command::message::{Answered, Asked, Decision, Unasked};
 use crate::command::{AnswerRequest, Follow, Refusal, RemoveFollower, Reply, SetEndorsed, SetNote, Unfollow};
 use crate::event::HomeChanged;
 use crate::sabotage::{self, Sabotage};
 use crate::value::{AccountId, NotificationKind};
+
+/// Requests that are accepted at once when an account need not be asked any more.
+const ACCEPTED: usize = 100;
 
 /// How an account stands to another: everything that the first one's partition knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -232,6 +236,21 @@ impl Turn<'_> {
         let accept = if accept { Decision::Accepted } else { Decision::Rejected };
         self.tell(from.bucket(), Answered { from, target: account, accept });
         Reply::Done
+    }
+
+    /// Who waits for an account that need not be asked any more follows it: some at once, the others after them.
+    pub(super) fn accept_waiting(&mut self, account: AccountId) {
+        if self.rows.account(account).is_none_or(|row| row.locked) || sabotage::lacks(Sabotage::Unlock) {
+            return;
+        }
+        let window = Window { rising: true, ..Window::newest(ACCEPTED) };
+        let waiting = self.rows.listing(Listing::Requests, account.0, window);
+        for (_, from) in &waiting {
+            self.answer_request(AnswerRequest { account, from: AccountId(*from), accept: true });
+        }
+        if waiting.len() == ACCEPTED {
+            self.set_due(self.now(), Due::Unlock, account.0, 0);
+        }
     }
 
     pub(super) fn remove_follower(&mut self, it: RemoveFollower) -> Reply {

@@ -33,6 +33,9 @@ impl Turn<'_> {
     /// In the partition of who likes it: for their own listing.
     pub(super) fn favourite_told(&mut self, it: FavouriteTold) -> Reply {
         self.set_listed_in(Listing::Favourites, it.account.0, it.post.post.0, it.on);
+        if it.on {
+            self.be_active(it.account);
+        }
         Reply::Done
     }
 

@@ -28,6 +28,10 @@ pub enum Listing {
     Pins = 10,
     /// The threads that an account hears no more of.
     MutedThreads = 11,
+    /// Who wants to be found, by what they did last: its id.
+    Active = 12,
+    /// Who wants to be found, by when they came: their id.
+    Newcomers = 13,
     /// Who likes a post.
     FavouritedBy = 20,
     /// Who reblogs a post; the place is the reblog.

@@ -21,11 +21,14 @@ const WITH_FILES: [u8; 3] = [family::ACCOUNT, family::MEDIA, family::SCHEDULED];
 pub struct MediaRow {
     /// What it is.
     pub media: Media,
-    /// Its post; none yet.
+    /// Its post; none yet, or none any more.
     pub post: Option<PostId>,
     /// What it is being made of, when that takes long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload: Option<Upload>,
+    /// Until when it can be part of another post at least, as its own is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<i64>,
 }
 
 fn media_key(account: AccountId, media: ItemId) -> Vec<u8> {
@@ -103,15 +106,16 @@ impl Turn<'_> {
         let id = ItemId(self.next_id_of(account));
         let media =
             Media { id, kind, original: None, small: None, meta: String::new(), description, blurhash: None };
-        self.rows.put(&media_key(account, id), &MediaRow { media, post: None, upload: None });
+        self.rows.put(&media_key(account, id), &MediaRow { media, post: None, upload: None, until: None });
         self.set_due(self.now() + WAITS, Due::MediaEnd, account.0, id.0);
         Reply::Made(id)
     }
 
     /// An attachment has waited long enough for its post. One of a post for later waits on.
     pub(super) fn end_media(&mut self, account: AccountId, id: ItemId) {
-        let Some(MediaRow { post: None, .. }) = self.rows.media(account, id) else { return };
-        if sabotage::lacks(Sabotage::Unposted) {
+        let Some(MediaRow { post: None, until, .. }) = self.rows.media(account, id) else { return };
+        // One whose post is gone meanwhile has an end of its own.
+        if until.is_some_and(|until| until > self.now()) || sabotage::lacks(Sabotage::Unposted) {
             return;
         }
         let planned = self.rows.all_scheduled(account).iter().any(|row| row.draft.media.contains(&id));
@@ -191,10 +195,18 @@ impl Turn<'_> {
             return Err(Refusal::NotReady);
         }
         for media in &media {
-            let row = MediaRow { media: media.clone(), post: Some(post), upload: None };
+            let row = MediaRow { media: media.clone(), post: Some(post), upload: None, until: None };
             self.rows.put(&media_key(account, media.id), &row);
         }
         Ok(media)
+    }
+
+    /// Its post is gone. For a while it can be part of another.
+    pub(super) fn detach(&mut self, account: AccountId, media: ItemId) {
+        let Some(row) = self.rows.media(account, media) else { return };
+        let until = self.now() + WAITS;
+        self.rows.put(&media_key(account, media), &MediaRow { post: None, until: Some(until), ..row });
+        self.set_due(until, Due::MediaEnd, account.0, media.0);
     }
 
     pub(super) fn forget_media(&mut self, account: AccountId, media: ItemId) {

@@ -9,7 +9,9 @@
 mod account;
 mod block;
 mod conversation;
+mod deletion;
 mod delivery;
+mod directory;
 mod due;
 mod filter;
 mod follow;
@@ -30,6 +32,7 @@ mod rows;
 mod scheduled;
 mod standing;
 mod tag;
+mod usage;
 
 use std::cell::RefCell;
 use std::io;
@@ -42,6 +45,7 @@ use decalog_runtime::{Digest, Outbox, Stamp, StateMachine, Timestamp, partition_
 pub use account::{Account, Defaults};
 pub use block::Muting;
 pub use conversation::Conversation;
+pub use directory::Order;
 pub use filter::Filter;
 pub use follow::{Following, Relation};
 pub use list::List;
@@ -57,6 +61,7 @@ pub use read::{Shown, Viewer};
 pub use rows::Window;
 pub use scheduled::Scheduled;
 pub use tag::{FeaturedTag, TagRow};
+pub use usage::Usage;
 
 use crate::command::{Command, Refusal, Reply};
 use crate::event::Event;
@@ -172,6 +177,9 @@ impl Turn<'_> {
             Command::QuoteTold(it) => self.quote_told(it),
             Command::QuoteAnswered(it) => self.quote_answered(it),
             Command::QuotedEdited(it) => self.quoted_edited(it),
+            Command::ReblogsEnded(it) => self.reblogs_ended(it),
+            Command::ReblogsEdited(it) => self.reblogs_edited(it),
+            Command::Unnamed(it) => self.unnamed(it),
         }
     }
 
@@ -224,7 +232,11 @@ impl StateMachine for Feed {
     type Event = Event;
 
     fn apply(&mut self, at: &Stamp, command: Command, out: &mut Outbox<Event>) -> Reply {
-        self.turn(at, out, |turn| turn.take(command))
+        self.turn(at, out, |turn| {
+            let reply = turn.take(command);
+            turn.be_active(AccountId(at.principal));
+            reply
+        })
     }
 
     fn deadline(&self) -> Option<Timestamp> {

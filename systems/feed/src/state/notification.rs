@@ -6,7 +6,7 @@ use super::Turn;
 use super::listing::Listing;
 use super::post::Post;
 use super::rows::{Rows, Window, family, key};
-use crate::command::message::Named;
+use crate::command::message::{Named, Unnamed};
 use crate::command::{ClearNotifications, Reply};
 use crate::event::Notified;
 use crate::value::{AccountId, ItemId, NotificationKind, PostId, PostRef, Treatment, Visibility};
@@ -186,6 +186,14 @@ impl Turn<'_> {
             let told = Notification { kind, from, post: Some(post), at, filtered, talk };
             self.tell_of(target, told, treatment);
         }
+        Reply::Done
+    }
+
+    /// A post names somebody of this partition no more.
+    pub(super) fn unnamed(&mut self, it: Unnamed) -> Reply {
+        let Unnamed { target, post, conversation } = it;
+        self.unnotify(target, NotificationKind::Mention, post.author, Some(post.post));
+        self.unsaid(target, conversation, post.post);
         Reply::Done
     }
 

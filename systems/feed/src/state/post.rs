@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::due::Due;
-use super::listing::Listing;
 use super::quote::{Quote, policy_for};
 use super::rows::{Rows, family, key};
+use super::usage::Count;
 use super::{Turn, refused};
-use crate::command::message::{Named, ReplyTold};
-use crate::command::{DeletePost, Draft, EditPost, Publish, Refusal, Reply};
-use crate::event::{Changed, Gone, Written};
+use crate::command::message::{Named, ReplyTold, Unnamed};
+use crate::command::{Draft, EditPost, Publish, Refusal, Reply};
+use crate::event::{Changed, Written};
 use crate::sabotage::{self, Sabotage};
 use crate::value::{
     AccountId, Application, Entry, Media, Mention, Poll, PostId, PostRef, QuotePolicy, QuoteState, Visibility,
@@ -136,8 +136,6 @@ impl Post {
 
 /// Revisions kept of a post: the oldest and the newest ones.
 const REVISIONS: usize = 100;
-/// Rows of a post's listings that one step clears away.
-const SWEEP: usize = 1_000;
 
 pub(super) fn post_key(post: PostId) -> Vec<u8> {
     key(family::POST, [post.0])
@@ -236,7 +234,7 @@ impl Turn<'_> {
         }
         self.rows.put(&post_key(id), &post);
         self.index(&post);
-        self.count_status(account, post.visibility, true);
+        self.count_status(&post, true);
         self.out.emit(Written { entry: post.entry() }.into());
         if let Some(parent) = post.reply_to {
             let reply = post.reference();
@@ -249,17 +247,20 @@ impl Turn<'_> {
     }
 
     /// A post more or less in the author's count.
-    pub(super) fn count_status(&mut self, account: AccountId, visibility: Visibility, on: bool) {
-        if visibility == Visibility::Direct {
+    pub(super) fn count_status(&mut self, post: &Post, on: bool) {
+        if post.visibility == Visibility::Direct {
             return;
         }
-        let now = self.now();
-        self.rows.change_account(account, |row| {
-            row.statuses = super::follow::step(row.statuses, on);
-            if on {
-                row.last_status = Some(now);
-            }
-        });
+        let Some(mut row) = self.rows.account(post.author) else { return };
+        row.statuses = super::follow::step(row.statuses, on);
+        if on {
+            (row.last_status, row.last_post) = (Some(self.now()), Some(post.id));
+        }
+        self.rows.put_account(&row);
+        self.count(Count::Posts, on);
+        if on && !sabotage::lacks(Sabotage::Directory) {
+            self.list_in_directory(&row);
+        }
     }
 
     /// Puts a post into the listings that it belongs to.
@@ -306,6 +307,19 @@ impl Turn<'_> {
         }
     }
 
+    /// Tells whom a post named that it does no more.
+    pub(super) fn unname(&mut self, post: &Post, before: &[Mention]) {
+        let (reference, conversation) = (post.reference(), post.conversation);
+        for (place, Mention { account, .. }) in before.iter().enumerate() {
+            let mut still = post.mentions.iter().chain(&before[..place]);
+            if *account == post.author || still.any(|still| still.account == *account) {
+                continue;
+            }
+            let unnamed = Unnamed { target: *account, post: reference, conversation };
+            self.tell(account.bucket(), unnamed);
+        }
+    }
+
     pub(super) fn edit_post(&mut self, it: EditPost) -> Reply {
         let EditPost { account, post: id, draft } = it;
         let Some(mut post) = self.rows.own_post(account, id).filter(|post| post.reblog_of.is_none()) else {
@@ -327,11 +341,13 @@ impl Turn<'_> {
         self.rows.put(&post_key(id), &post);
         self.index(&post);
         self.name(&post, &before);
+        self.unname(&post, &before);
         self.out.emit(Changed { post: post.reference(), own: true }.into());
         self.retract(&post, true);
         if post.quotes > 0 {
             self.tell_quoters(id, 0);
         }
+        self.tell_edited(id, 0);
         Reply::Posted(id)
     }
 
@@ -372,58 +388,6 @@ impl Turn<'_> {
         }
         let number = kept.last().map_or(0, |(key, _)| super::rows::last_number(key) + 1);
         self.rows.put(&key(family::REVISION, [post.id.0, number]), &post.revision());
-    }
-
-    pub(super) fn delete_post(&mut self, it: DeletePost) -> Reply {
-        let DeletePost { account, post: id } = it;
-        let Some(post) = self.rows.own_post(account, id).filter(|post| post.reblog_of.is_none()) else {
-            return refused(Refusal::NotFound);
-        };
-        if let Some(poll) = &post.poll {
-            self.clear_due(poll.expires, Due::PollEnd, id.0, 0);
-            self.forget_votes(id);
-        }
-        self.rows.unlist(Listing::Pins, account.0, id.0);
-        if let Some(parent) = post.reply_to {
-            let reply = post.reference();
-            self.tell(parent.post.bucket(), ReplyTold { parent: parent.post, reply, on: false });
-        }
-        self.tell_quote(&post, false);
-        let before = self.rows.revisions(id);
-        for media in before.iter().flat_map(|before| &before.media).chain(&post.media) {
-            self.forget_media(account, media.id);
-        }
-        self.take_away(&post);
-        self.set_due(self.now(), Due::Sweep, id.0, 0);
-        Reply::Done
-    }
-
-    /// Removes a post's row and entries, and lets whoever has it know.
-    pub(super) fn take_away(&mut self, post: &Post) {
-        self.unindex(post);
-        self.rows.remove(&post_key(post.id));
-        self.count_status(post.author, post.visibility, false);
-        self.out.emit(Gone { post: post.reference(), own: true }.into());
-        self.retract(post, false);
-    }
-
-    /// Clears away what a deleted post leaves, so much at a time that nobody waits for it.
-    pub(super) fn sweep(&mut self, post: PostId) {
-        if sabotage::lacks(Sabotage::Sweep) {
-            return;
-        }
-        let mut left = SWEEP;
-        for listing in [Listing::FavouritedBy, Listing::RebloggedBy, Listing::Replies, Listing::Quotes] {
-            for (_, subject) in self.rows.listing(listing, post.0, super::Window::newest(left)) {
-                self.rows.unlist(listing, post.0, subject);
-                left -= 1;
-            }
-        }
-        let revisions = self.rows.tables.scan(&key(family::REVISION, [post.0]));
-        revisions.iter().for_each(|(key, _)| self.rows.remove(key));
-        if left == 0 {
-            self.set_due(self.now(), Due::Sweep, post.0, 0);
-        }
     }
 }
 

@@ -134,6 +134,11 @@ impl Feed {
         self.rows.follows_tag(account, tag)
     }
 
+    /// Whether an account shows a tag on its profile.
+    pub fn features_tag(&self, account: AccountId, tag: &str) -> bool {
+        self.rows.features_tag(account, tag)
+    }
+
     /// The tags on a profile.
     pub fn featured_tags(&self, account: AccountId) -> Vec<FeaturedTag> {
         self.rows.featured_tags(account)

@@ -1,12 +1,21 @@
 //! Reblogs: a post of the reblogger's that has nothing of its own, counted where the original is.
 
+use std::collections::BTreeMap;
+
+use decalog_runtime::bucket::partition_of;
+
+use super::due::Due;
 use super::listing::Listing;
 use super::post::{Post, post_key};
-use super::{Turn, refused};
-use crate::command::message::ReblogTold;
-use crate::command::{Reblog, Refusal, Reply, Unreblog};
+use super::{Turn, Window, refused};
+use crate::command::message::{ReblogTold, ReblogsEdited, ReblogsEnded};
+use crate::command::{Command, Reblog, Refusal, Reply, Unreblog};
 use crate::event::Written;
-use crate::value::{NotificationKind, PostId, QuotePolicy, Visibility};
+use crate::sabotage::{self, Sabotage};
+use crate::value::{AccountId, NotificationKind, PostId, PostRef, QuotePolicy, Visibility};
+
+/// Who reblogs a post is told of its change so many at a time.
+const TOLD: usize = 100;
 
 impl Turn<'_> {
     pub(super) fn reblog(&mut self, it: Reblog) -> Reply {
@@ -16,6 +25,10 @@ impl Turn<'_> {
         }
         if visibility == Visibility::Direct {
             return refused(Refusal::WrongVisibility);
+        }
+        let relation = self.rows.relation(account, of.author);
+        if relation.blocking || relation.blocked_by {
+            return refused(Refusal::NotAllowed);
         }
         if let Some(before) = self.rows.place(Listing::Reblogs, account.0, of.post.0) {
             return Reply::Posted(PostId(before));
@@ -49,10 +62,10 @@ impl Turn<'_> {
         self.rows.put(&post_key(id), &post);
         self.rows.list_at(Listing::Reblogs, account.0, of.post.0, id.0);
         self.index(&post);
-        self.count_status(account, visibility, true);
+        self.count_status(&post, true);
         self.out.emit(Written { entry: post.entry() }.into());
-        self.tell(of.post.bucket(), ReblogTold { post: of.post, by: post.reference(), on: true });
         self.deliver(post.entry());
+        self.tell(of.post.bucket(), ReblogTold { post: of.post, by: post.reference(), on: true });
         Reply::Posted(id)
     }
 
@@ -70,7 +83,11 @@ impl Turn<'_> {
 
     pub(super) fn reblog_told(&mut self, it: ReblogTold) -> Reply {
         let ReblogTold { post: id, by, on } = it;
-        let Some(post) = self.rows.post(id).filter(|post| post.reblog_of.is_none()) else {
+        let post = self.rows.post(id).filter(|post| post.reblog_of.is_none());
+        let Some(post) = post.filter(|post| !on || self.may_reblog(post, by.author)) else {
+            if on {
+                self.end_reblogs(id, vec![by]);
+            }
             return Reply::Done;
         };
         let changed = if on {
@@ -84,6 +101,81 @@ impl Turn<'_> {
                 self.notify_author(&post, NotificationKind::Reblog, by.author);
             } else {
                 self.unnotify(post.author, NotificationKind::Reblog, by.author, Some(id));
+            }
+        }
+        Reply::Done
+    }
+
+    /// A block may have crossed the reblog.
+    fn may_reblog(&self, post: &Post, account: AccountId) -> bool {
+        sabotage::lacks(Sabotage::BlockedReblog)
+            || self.rows.may_see(post, Some(account)) && !self.rows.relation(post.author, account).blocked_by
+    }
+
+    /// Tells whoever made these reblogs that there is nothing any more that they stand for.
+    pub(super) fn end_reblogs(&mut self, of: PostId, reblogs: Vec<PostRef>) {
+        if sabotage::lacks(Sabotage::EndedReblogs) {
+            return;
+        }
+        self.tell_each(reblogs, |reblog| reblog.author, |reblogs| ReblogsEnded { of, reblogs }.into());
+    }
+
+    /// Tells who reblogs a post that it was changed: some from a place on, the others later.
+    pub(super) fn tell_edited(&mut self, id: PostId, above: u64) {
+        let Some(post) = self.rows.post(id).filter(|_| !sabotage::lacks(Sabotage::EditTold)) else { return };
+        let window = Window { above: Some(above), rising: true, ..Window::newest(TOLD) };
+        let reblogs = self.rows.listing(Listing::RebloggedBy, id.0, window);
+        if let Some((last, _)) = reblogs.last().filter(|_| reblogs.len() == TOLD) {
+            self.set_due(self.now(), Due::EditTold, id.0, *last);
+        }
+        let (of, conversation) = (post.reference(), post.conversation);
+        let rebloggers = reblogs.into_iter().map(|(_, by)| AccountId(by)).collect();
+        self.tell_each(
+            rebloggers,
+            |account| *account,
+            |rebloggers| ReblogsEdited { of, conversation, rebloggers }.into(),
+        );
+    }
+
+    /// One message to each partition that has some of these.
+    fn tell_each<T>(
+        &mut self,
+        all: Vec<T>,
+        whose: impl Fn(&T) -> AccountId,
+        message: impl Fn(Vec<T>) -> Command,
+    ) {
+        let mut parts: BTreeMap<usize, (u16, Vec<T>)> = BTreeMap::new();
+        for one in all {
+            let bucket = whose(&one).bucket();
+            let partition = partition_of(bucket, self.place.partitions);
+            parts.entry(partition).or_insert_with(|| (bucket, Vec::new())).1.push(one);
+        }
+        for (partition, (bucket, some)) in parts {
+            self.tell_partition(partition, bucket, message(some));
+        }
+    }
+
+    pub(super) fn reblogs_ended(&mut self, it: ReblogsEnded) -> Reply {
+        for PostRef { post, author } in it.reblogs {
+            if self.rows.place(Listing::Reblogs, author.0, it.of.0) != Some(post.0) {
+                continue;
+            }
+            self.rows.unlist(Listing::Reblogs, author.0, it.of.0);
+            if let Some(reblog) = self.rows.own_post(author, post) {
+                self.take_away(&reblog);
+            }
+        }
+        Reply::Done
+    }
+
+    pub(super) fn reblogs_edited(&mut self, it: ReblogsEdited) -> Reply {
+        let ReblogsEdited { of, conversation, rebloggers } = it;
+        for account in rebloggers {
+            let reblogs = self.rows.place(Listing::Reblogs, account.0, of.post.0).is_some();
+            if reblogs && self.rows.place(Listing::MutedThreads, account.0, conversation.0).is_none() {
+                // Of many changes the last one is told.
+                self.unnotify(account, NotificationKind::Update, of.author, Some(of.post));
+                self.notify(account, NotificationKind::Update, of.author, Some(of));
             }
         }
         Reply::Done

@@ -59,6 +59,10 @@ pub(super) mod family {
     pub(crate) const BELL: u8 = b'y';
     /// account, filter → [`Filter`](crate::state::Filter).
     pub(crate) const FILTER: u8 = b'F';
+    /// what, of what → how many; what, account → the day on which it was active last.
+    pub(crate) const COUNT: u8 = b'A';
+    /// account, conversation, post → author: what was said.
+    pub(crate) const SAID: u8 = b'C';
     /// account → [`Markers`](crate::state::Markers).
     pub(crate) const MARKERS: u8 = b'M';
     /// account, notification → [`Notification`](crate::state::Notification).

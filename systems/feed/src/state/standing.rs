@@ -46,6 +46,9 @@ impl Turn<'_> {
         } else {
             self.rows.put(&standing_key(it.account), &it.standing);
         }
+        if let Some(account) = self.rows.account(it.account) {
+            self.list_in_directory(&account);
+        }
         Reply::Done
     }
 }

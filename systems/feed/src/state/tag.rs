@@ -75,6 +75,10 @@ impl Rows {
         self.has(&text_key(family::FOLLOWED_TAG, Some(account.0), tag, None))
     }
 
+    pub(super) fn features_tag(&self, account: AccountId, tag: &str) -> bool {
+        self.has(&text_key(family::FEATURED_TAG, Some(account.0), tag, None))
+    }
+
     pub(super) fn featured_tags(&self, account: AccountId) -> Vec<FeaturedTag> {
         self.all(&key(family::FEATURED_TAG, [account.0])).into_iter().map(|(_, row)| row).collect()
     }

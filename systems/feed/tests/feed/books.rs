@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use decalog_feed::state::{
-    Account, Feed, Filter, Held, Listing, MediaRow, Notification, Post, Relation, Scheduled, Window,
+    Account, Conversation, Feed, Filter, Held, Listing, MediaRow, Notification, Post, Relation, Scheduled,
+    Window,
 };
 use decalog_feed::value::{AccountId, Entry, NotificationKind, PostId, QuoteState, Standing, Visibility};
 
@@ -44,6 +45,9 @@ pub(crate) fn check(feed: &Feed) -> Check {
     books.polls()?;
     books.leftovers()?;
     books.media()?;
+    books.directory()?;
+    books.usage()?;
+    books.conversations()?;
     books.dues()?;
     books.held()
 }
@@ -251,6 +255,53 @@ impl Books {
         )
     }
 
+    fn directory(&self) -> Check {
+        let standings = self.rows.numbered::<Standing>(b'S').into_iter();
+        let standings: BTreeMap<u64, Standing> = standings.map(|(key, row)| (key[0], row)).collect();
+        let seen = |account: &&Account| {
+            let standing = standings.get(&account.id.0).copied().unwrap_or_default();
+            account.discoverable == Some(true) && !standing.limited && !standing.suspended
+        };
+        let those = self.accounts.values().filter(seen);
+        let places = |place: fn(&Account) -> u64| -> BTreeSet<(u64, u64)> {
+            those.clone().map(|account| (account.id.0, place(account))).collect()
+        };
+        let listed = |listing: Listing| -> BTreeSet<(u64, u64)> {
+            let those = self.places.iter().filter(|((which, ..), _)| *which == listing as u64);
+            those.map(|((_, _, subject), place)| (*subject, *place)).collect()
+        };
+        same("newcomers", listed(Listing::Newcomers), places(|account| account.id.0))?;
+        let active = places(|account| account.last_post.map_or(account.id.0, |post| post.0 | 1 << 63));
+        same("who is active", listed(Listing::Active), active)?;
+        let posted = self.accounts.values().all(|it| it.last_post.is_some() == it.last_status.is_some());
+        holds(|| "what was posted last, and when".to_owned(), posted)
+    }
+
+    fn usage(&self) -> Check {
+        let rows = self.rows.numbered::<u64>(b'A');
+        let sum = |what: u64| -> u64 {
+            rows.iter().filter(|(key, _)| key[0] == what).map(|(_, count)| *count).sum()
+        };
+        same("accounts", sum(1), self.accounts.len() as u64)?;
+        same("posts", sum(2), self.accounts.values().map(|account| account.statuses).sum())?;
+        let once = rows.iter().filter(|(key, _)| key[0] == 4).count() as u64;
+        same("who was active once", sum(3), once)
+    }
+
+    /// What was said last in a conversation is the last of what was said.
+    fn conversations(&self) -> Check {
+        let said = self.rows.numbered::<u64>(b'C').into_iter();
+        let said: BTreeMap<(u64, u64, u64), u64> =
+            said.map(|(key, author)| ((key[0], key[1], key[2]), author)).collect();
+        for (key, row) in self.rows.numbered::<Conversation>(b'c') {
+            let of = said.range((key[0], key[1], row.since.0 + 1)..=(key[0], key[1], u64::MAX));
+            let last = of.last().map(|((.., post), author)| (*post, *author));
+            let shown = Some((row.last.post.0, row.last.author.0)).filter(|_| row.last.post > row.since);
+            same("what was said last", shown, last)?;
+        }
+        Ok(())
+    }
+
     /// What happens by itself, and what waits for it.
     fn dues(&self) -> Check {
         let dues: BTreeSet<Vec<u64>> = self.rows.marks(b'd').into_iter().collect();
@@ -282,7 +333,13 @@ impl Books {
         )?;
         let waiting: BTreeSet<u64> =
             rows.iter().filter(|(_, row)| row.post.is_none()).map(|(key, _)| key[1]).collect();
-        holds(|| format!("attachments {waiting:?}, but ends {ends:?}"), waiting.is_subset(&ends))
+        holds(|| format!("attachments {waiting:?}, but ends {ends:?}"), waiting.is_subset(&ends))?;
+        let waits = |(owner, _): &(u64, u64)| {
+            self.accounts.get(owner).is_some_and(|it| it.locked) || of(21).iter().any(|due| due[2] == *owner)
+        };
+        let asked = self.relations.iter().filter(|(_, relation)| relation.requested_by);
+        let mut idle = asked.map(|(pair, _)| pair).filter(|pair| !waits(pair));
+        holds(|| "somebody waits for one who need not be asked".to_owned(), idle.next().is_none())
     }
 }
 
@@ -357,6 +414,13 @@ fn posts_agree(all: &[Books]) -> Check {
         reblogs.filter(|(post, ..)| alive(*post)).collect::<BTreeSet<_>>(),
         reblogged.filter(|(post, ..)| alive(*post)).collect(),
     )?;
+    let swept = |post: u64| {
+        let dues = all.iter().flat_map(|books| books.rows.marks(b'd'));
+        dues.into_iter().any(|due| due[1] == 5 && due[2] == post)
+    };
+    let mut left = listed(Listing::Reblogs).into_iter().filter(|(_, post, _)| !alive(*post) && !swept(*post));
+    let one = left.next();
+    holds(|| format!("a reblog of what is gone: {one:?}"), one.is_none())?;
     let answers = posts.values().filter_map(|post| Some((post.reply_to?.post.0, post.id.0, post.id.0)));
     let answered = listed(Listing::Replies).into_iter();
     same(

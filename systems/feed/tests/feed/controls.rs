@@ -14,7 +14,7 @@ mod taken_out {
     use decalog_feed::sabotage::{Sabotage, take_out};
 
     use crate::media::addresses;
-    use crate::{inbox, leftovers, partitions, privacy, push};
+    use crate::{inbox, leftovers, partitions, privacy, push, undone, usage};
 
     fn fails_without(sabotage: Sabotage, test: fn()) {
         test();
@@ -105,5 +105,45 @@ mod taken_out {
     #[test]
     fn sweep() {
         fails_without(Sabotage::Sweep, privacy::nothing_is_left_of_deleted_posts);
+    }
+
+    #[test]
+    fn ended_reblogs() {
+        fails_without(Sabotage::EndedReblogs, undone::reblogs_go_with_what_they_stand_for);
+    }
+
+    #[test]
+    fn blocked_reblog() {
+        fails_without(Sabotage::BlockedReblog, undone::a_reblog_that_a_block_crosses_counts_for_nothing);
+    }
+
+    #[test]
+    fn edit_told() {
+        fails_without(Sabotage::EditTold, undone::everybody_who_reblogs_hears_once_of_a_change);
+    }
+
+    #[test]
+    fn fallback() {
+        fails_without(Sabotage::Fallback, undone::a_conversation_falls_back_to_what_was_said_before);
+    }
+
+    #[test]
+    fn redraft() {
+        fails_without(Sabotage::Redraft, undone::attachments_outlive_their_post_by_a_day);
+    }
+
+    #[test]
+    fn unlock() {
+        fails_without(Sabotage::Unlock, undone::everybody_who_waits_follows_once_nobody_need_be_asked);
+    }
+
+    #[test]
+    fn directory() {
+        fails_without(Sabotage::Directory, usage::the_directory_is_in_order);
+    }
+
+    #[test]
+    fn active_once() {
+        fails_without(Sabotage::ActiveOnce, usage::who_is_active_is_counted_once);
     }
 }

@@ -123,6 +123,9 @@ fn messages() -> Vec<Command> {
         QuoteTold { quoted: post.post, by: post, visibility, on: true }.into(),
         QuoteAnswered { quote: post.post, of: post, state: QuoteState::Revoked }.into(),
         QuotedEdited { quote: post.post, of: post }.into(),
+        ReblogsEnded { of: post.post, reblogs: vec![post] }.into(),
+        ReblogsEdited { of: post, conversation, rebloggers: vec![from] }.into(),
+        Unnamed { target, post, conversation }.into(),
     ]
 }
 

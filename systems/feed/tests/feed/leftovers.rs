@@ -129,7 +129,7 @@ pub(crate) fn every_file_that_a_row_names_is_said_to_be_used() {
         let Reply::Posted(gone) = publish(&mut world, account, vec![media[3]], None) else {
             panic!("no post")
         };
-        world.ask_to_rest(account, DeletePost { account, post: gone });
+        world.ask_to_rest(account, DeletePost { account, post: gone, delete_media: true });
         world.tick();
         let used = used(world.at(account.bucket()));
         let says = |number: u64| used.contains(&file(name(number)).blob);

@@ -13,4 +13,6 @@ mod privacy;
 mod push;
 mod races;
 mod rows;
+mod undone;
+mod usage;
 mod world;

@@ -210,7 +210,7 @@ impl Dice<'_> {
             header: None,
             locked: self.often(0.7).then_some(self.random.bool()),
             bot: None,
-            discoverable: Some(true),
+            discoverable: Some(self.often(0.7)),
             indexable: None,
             hide_collections: None,
             privacy: self.often(0.2).then_some(Visibility::Unlisted),
@@ -227,7 +227,7 @@ impl Dice<'_> {
             0..11 => Publish { account, draft: self.draft(account), scheduled: None }.into(),
             11..13 => self.schedule(account),
             13..17 => self.edit(account),
-            17..19 => DeletePost { account, post: self.post_of(account).post }.into(),
+            17..19 => self.delete(account),
             19..21 => self.later(account),
             21..25 => self.media(account),
             _ => SetPin { account, post: self.post_of(account).post, on: self.often(0.95) }.into(),
@@ -249,6 +249,11 @@ impl Dice<'_> {
         }
         let (post, quote) = self.one_of(&pairs);
         RevokeQuote { account, post, quote }.into()
+    }
+
+    fn delete(&mut self, account: AccountId) -> Command {
+        let post = self.post_of(account).post;
+        DeletePost { account, post, delete_media: self.often(0.3) }.into()
     }
 
     fn edit(&mut self, account: AccountId) -> Command {

@@ -134,7 +134,15 @@ impl Model {
             Act::Block(one, other, _) => drop(self.blocks.remove(&(one, other))),
             Act::Mute(..) => {}
             Act::Lock(one, true) => drop(self.locked.insert(one)),
-            Act::Lock(one, false) => drop(self.locked.remove(&one)),
+            Act::Lock(one, false) => {
+                // Nobody waits for one who need not be asked.
+                let waiting: Vec<_> = self.asks.iter().filter(|(_, asked)| *asked == one).copied().collect();
+                for pair in waiting {
+                    self.asks.remove(&pair);
+                    self.follows.insert(pair);
+                }
+                self.locked.remove(&one);
+            }
             Act::Post(one, visibility, names) => self.posts.push(Some((one, visibility, names))),
             Act::Edit(post, names) => {
                 if let Some(Some(edited)) = self.posts.get_mut(post) {
@@ -260,7 +268,7 @@ impl Stage {
             }
             Act::Delete(post) => {
                 let Some((account, post)) = self.posts.get(*post).copied() else { return };
-                (account, DeletePost { account, post }.into())
+                (account, DeletePost { account, post, delete_media: false }.into())
             }
             Act::Quote(one, visibility, quoted) => {
                 let Some((author, post)) = self.posts.get(*quoted).copied() else { return };
@@ -374,7 +382,10 @@ fn take_all_back(world: &mut World, people: &People) {
         for entry in world.at(account.bucket()).written(account, Window::newest(ALL)) {
             match entry.reblog_of {
                 Some(of) => world.ask(account.bucket(), Unreblog { account, of }),
-                None => world.ask(account.bucket(), DeletePost { account, post: entry.post }),
+                None => {
+                    let delete = DeletePost { account, post: entry.post, delete_media: false };
+                    world.ask(account.bucket(), delete)
+                }
             };
         }
     }
@@ -385,7 +396,7 @@ fn nothing_belongs_to_a_post(world: &World) {
     for feed in &world.feeds {
         let rows = dump(feed);
         let mut left: BTreeMap<char, usize> = BTreeMap::new();
-        for letter in *b"epqtuvwh" {
+        for letter in *b"epqtuvwhC" {
             left.insert(letter.into(), rows.count(letter));
         }
         let listed = rows.marks(b'k').into_iter().filter(|key| [10, 20, 21, 22, 26].contains(&key[0]));

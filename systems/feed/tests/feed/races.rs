@@ -14,41 +14,41 @@ use crate::privacy::{draft, follow};
 use crate::world::World;
 
 /// Four partitions, and two accounts in two of them.
-struct Pair {
-    world: World,
-    ada: AccountId,
-    bob: AccountId,
+pub(crate) struct Pair {
+    pub(crate) world: World,
+    pub(crate) ada: AccountId,
+    pub(crate) bob: AccountId,
     random: Rng,
 }
 
 impl Pair {
-    fn new() -> Pair {
+    pub(crate) fn new() -> Pair {
         let (world, people) = World::peopled(4);
         Pair { world, ada: people.accounts[0], bob: people.accounts[3], random: Rng::with_seed(3) }
     }
 
-    fn home(&self, account: AccountId) -> &Feed {
+    pub(crate) fn home(&self, account: AccountId) -> &Feed {
         self.world.at(account.bucket())
     }
 
     /// Asks; whatever that lets others know is still on its way.
-    fn ask(&mut self, account: AccountId, command: impl Into<Command>) -> Reply {
+    pub(crate) fn ask(&mut self, account: AccountId, command: impl Into<Command>) -> Reply {
         self.world.ask(account.bucket(), command)
     }
 
     /// Lets everything arrive; what must hold at rest holds.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         self.world.settle(&mut self.random);
         self.world.check().unwrap();
     }
 
-    fn post(&mut self, account: AccountId, draft: Draft) -> PostRef {
+    pub(crate) fn post(&mut self, account: AccountId, draft: Draft) -> PostRef {
         let reply = self.ask(account, Publish { account, draft, scheduled: None });
         let Reply::Posted(post) = reply else { panic!("{reply:?}") };
         PostRef { post, author: account }
     }
 
-    fn made(&mut self, account: AccountId, command: impl Into<Command>) -> ItemId {
+    pub(crate) fn made(&mut self, account: AccountId, command: impl Into<Command>) -> ItemId {
         let reply = self.ask(account, command);
         let Reply::Made(item) = reply else { panic!("{reply:?}") };
         item
@@ -59,19 +59,24 @@ impl Pair {
         self.home(self.ada).relation(self.ada, self.bob)
     }
 
-    fn kinds(&self, account: AccountId) -> Vec<NotificationKind> {
+    pub(crate) fn kinds(&self, account: AccountId) -> Vec<NotificationKind> {
         let told = self.home(account).notifications(account, Window::newest(100)).into_iter();
         told.map(|(_, row)| row.kind).collect()
     }
 
-    fn later(&mut self, seconds: i64) {
+    pub(crate) fn later(&mut self, seconds: i64) {
         self.world.now += seconds * SECOND;
         self.world.tick();
     }
 }
 
-fn open_draft() -> Draft {
+pub(crate) fn open_draft() -> Draft {
     draft("words", Visibility::Public)
+}
+
+/// Takes a post back.
+pub(crate) fn delete(post: PostRef) -> DeletePost {
+    DeletePost { account: post.author, post: post.post, delete_media: false }
 }
 
 fn poll(titles: [&str; 2], expires: i64) -> Option<Poll> {
@@ -218,7 +223,7 @@ fn what_comes_after_a_post_is_gone_leaves_nothing() {
     pair.ask(bob, Reblog { account: bob, of: post, visibility: Visibility::Public, language: None });
     pair.post(bob, Draft { reply_to: Some(post), ..open_draft() });
     pair.world.ask(post.post.bucket(), Favourite { account: bob, post: post.post, on: true });
-    pair.ask(ada, DeletePost { account: ada, post: post.post });
+    pair.ask(ada, delete(post));
     pair.settle();
     pair.later(1);
     pair.settle();
@@ -228,7 +233,7 @@ fn what_comes_after_a_post_is_gone_leaves_nothing() {
     assert_eq!(pair.home(ada).account(ada).unwrap().statuses, 0);
     let again = pair.world.ask(post.post.bucket(), Favourite { account: bob, post: post.post, on: true });
     assert_eq!(again, Reply::Refused(Refusal::NotFound));
-    // The reblog shows nothing any more, and can be taken back.
+    // The reblog is gone with it; to take it back does nothing more.
     assert_eq!(pair.ask(bob, Unreblog { account: bob, of: post }), Reply::Done);
     pair.settle();
     assert_eq!(pair.home(bob).account(bob).unwrap().statuses, 1, "the answer");
@@ -239,13 +244,13 @@ fn an_answer_to_what_is_gone_is_a_post_of_its_own() {
     let mut pair = Pair::new();
     let (ada, bob) = (pair.ada, pair.bob);
     let post = pair.post(ada, open_draft());
-    pair.ask(ada, DeletePost { account: ada, post: post.post });
+    pair.ask(ada, delete(post));
     pair.settle();
     let answer = Draft { reply_to: Some(post), conversation: Some(post.post), ..open_draft() };
     let answer = pair.post(bob, answer);
     pair.settle();
     assert!(pair.home(bob).show(answer.post, None).is_some());
-    pair.ask(bob, DeletePost { account: bob, post: answer.post });
+    pair.ask(bob, delete(answer));
     pair.settle();
 }
 
@@ -357,12 +362,12 @@ fn an_attachment_belongs_to_one_post() {
     for scheduled in [None, Some(later)] {
         assert_eq!(pair.ask(ada, publish(scheduled)), Reply::Refused(Refusal::NotFound));
     }
-    // It stays the post's when that is changed, and goes with it.
+    // It stays the post's when that is changed, and goes with it when that is asked for.
     pair.ask(ada, EditPost { account: ada, post, draft: open_draft() });
     assert_eq!(pair.ask(ada, publish(None)), Reply::Refused(Refusal::NotFound));
     pair.ask(ada, EditPost { account: ada, post, draft: with.clone() });
     pair.ask(ada, EditPost { account: ada, post, draft: open_draft() });
-    pair.ask(ada, DeletePost { account: ada, post });
+    pair.ask(ada, DeletePost { account: ada, post, delete_media: true });
     assert_eq!(pair.home(ada).media(ada, media), None);
     pair.settle();
 }

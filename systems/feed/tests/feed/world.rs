@@ -27,6 +27,8 @@ pub(crate) struct World {
     owed: BTreeMap<(&'static str, PostId, usize), i64>,
     /// How much fan-out there was.
     pub(crate) delivered: u64,
+    /// Who asks, as the records say.
+    pub(crate) asker: u64,
 }
 
 impl Sight for World {
@@ -46,6 +48,7 @@ impl World {
             written: BTreeMap::new(),
             owed: BTreeMap::new(),
             delivered: 0,
+            asker: 1,
         }
     }
 
@@ -83,7 +86,8 @@ impl World {
 
     fn apply(&mut self, index: usize, bucket: u16, command: Command) -> Reply {
         self.fire(index);
-        let stamp = Stamp { time: Timestamp(self.now), rules: 1, bucket, principal: 1, ..Stamp::default() };
+        let stamp =
+            Stamp { time: Timestamp(self.now), rules: 1, bucket, principal: self.asker, ..Stamp::default() };
         let mut out = Outbox::new();
         let reply = self.feeds[index].apply(&stamp, command, &mut out);
         self.take_up(index, out);

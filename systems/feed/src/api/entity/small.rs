@@ -42,18 +42,27 @@ pub(crate) fn list_json(list: &List) -> Value {
     })
 }
 
+/// What an account does with a tag.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TagUse {
+    /// It follows it.
+    pub(crate) following: bool,
+    /// It shows it on its profile.
+    pub(crate) featuring: bool,
+}
+
 impl Service {
     /// A tag, with the days on which it was used.
-    pub(crate) fn tag_json(&self, tag: &str, name: &str, following: Option<bool>) -> Value {
+    pub(crate) fn tag_json(&self, tag: &str, name: &str, mine: Option<TagUse>) -> Value {
         let mut json = json!({
             "id": tag,
             "name": name,
             "url": self.tag_url(tag),
             "history": [],
         });
-        if let Some(following) = following {
+        if let Some(TagUse { following, featuring }) = mine {
             json["following"] = following.into();
-            json["featuring"] = false.into();
+            json["featuring"] = featuring.into();
         }
         json
     }
