@@ -250,7 +250,7 @@ def pictured(people: Crowd) -> tuple[Mastodon, dict]:
     """Somebody's posts with one and the same picture."""
     author = people.join("painter")
     picture = png(40, 30)
-    post = lambda visibility: author.status_post("look", media_ids=author.media_post(picture, "image/png"), visibility=visibility)
+    post = lambda visibility: author.status_post("look", media_ids=author.media_post(picture, "image/png", synchronous=True), visibility=visibility)
     return author, {visibility: post(visibility) for visibility in MAY_SEE}
 
 
@@ -281,7 +281,7 @@ def test_the_address_of_a_file_is_as_private_as_its_post(pictured, visibility):
 
 def test_what_is_not_posted_has_an_address_that_ends(people):
     author = people.join("painter")
-    media = author.media_post(png(20, 20), "image/png")
+    media = author.media_post(png(20, 20), "image/png", synchronous=True)
     assert "until=" in media.url and HTTP.get(media.url).status_code == 200
     post = author.status_post("look", media_ids=[media])
     assert "until=" not in post.media_attachments[0].url

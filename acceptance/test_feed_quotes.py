@@ -215,7 +215,7 @@ def test_a_post_for_later_quotes(alice, bob):
 
 def test_what_cannot_be_quoted_so_is_refused(alice, bob):
     quoted = post(alice)
-    media = bob.media_post(png(), "image/png")
+    media = bob.media_post(png(), "image/png", synchronous=True)
     poll = {"options": ["a", "b"], "expires_in": 3600}
     for more in [{"media_ids": [str(media.id)]}, {"poll": poll}]:
         body = {"status": "x", "quoted_status_id": quoted["id"]} | more

@@ -15,9 +15,9 @@ def png(width: int = 40, height: int = 30) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
-def film(path: Path, seconds: int, size: str = "640x360") -> Path:
+def film(path: Path, seconds: int, size: str) -> Path:
     """A film in a format that has to be converted."""
     source = f"testsrc2=size={size}:rate=30:duration={seconds}"
-    command = ["ffmpeg", "-loglevel", "error", "-f", "lavfi", "-i", source, "-c:v", "libvpx", "-cpu-used", "16"]
-    subprocess.run([*command, "-deadline", "realtime", path], check=True)
+    command = ["ffmpeg", "-loglevel", "error", "-f", "lavfi", "-i", source, "-c:v", "mpeg4", "-q:v", "6", path]
+    subprocess.run(command, check=True)
     return path
