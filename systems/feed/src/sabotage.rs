@@ -40,6 +40,12 @@ pub enum Sabotage {
     QuotePolicy,
     /// A quote shows what it quotes to everybody.
     QuoteSight,
+    /// Posts of strangers are recommended whoever they are for.
+    Recommendable,
+    /// Whatever bytes are taken for models.
+    ModelCheck,
+    /// What somebody was shown is kept when it shall be forgotten.
+    ForgetShown,
 }
 
 #[cfg(feature = "sabotage")]

@@ -59,6 +59,8 @@ pub(super) mod family {
     pub(crate) const BELL: u8 = b'y';
     /// account, filter → [`Filter`](crate::state::Filter).
     pub(crate) const FILTER: u8 = b'F';
+    /// account, experiment → [`Exposure`](crate::state::Exposure).
+    pub(crate) const EXPOSURE: u8 = b'E';
     /// account → [`Markers`](crate::state::Markers).
     pub(crate) const MARKERS: u8 = b'M';
     /// account, notification → [`Notification`](crate::state::Notification).
@@ -73,6 +75,10 @@ pub(super) mod family {
     pub(crate) const PUSH: u8 = b'U';
     /// account, media → nothing: attachments that are being made of a kept upload.
     pub(crate) const UNFINISHED: u8 = b'V';
+    /// account → [`Ranking`](crate::state::Ranking); alone → [`Shipped`](crate::state::Shipped).
+    pub(crate) const RANKING: u8 = b'R';
+    /// account, post → [`Impression`](crate::value::Impression).
+    pub(crate) const IMPRESSION: u8 = b'X';
 }
 
 /// A key: a family and numbers.
