@@ -5,6 +5,9 @@ VENV    := .venv
 PYTHON  := $(VENV)/bin/python
 TOOT    := $(VENV)/toot-0.52.1
 TOOT_SHA256 := b737173be5587522077c18c4024eb1741a4a30e59d3165e72fd6ce4519d2fecb
+RECBOLE := recbole-1.2.1-py3-none-any.whl
+RECBOLE_SHA256 := 9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407
+MOVIELENS := $(VENV)/ml-100k
 DATA    ?= data/demo
 # QuickFIX's acceptance definitions, where somebody has them (see acceptance/README.md).
 ifneq ($(wildcard ../shared/suites/fix44),)
@@ -12,7 +15,7 @@ export FIX_DEFINITIONS ?= $(abspath ../shared/suites/fix44)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run build setup test test-rust test-sabotage test-acceptance check format bench clean
+.PHONY: help run build setup test test-rust test-sabotage test-ranking test-acceptance check format bench clean
 
 help: ## Lists these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,13 +45,23 @@ $(TOOT): $(VENV)/.installed
 	echo "$(TOOT_SHA256)  $(TOOT).tar.gz" | sha256sum --check --quiet
 	tar -xzf $(TOOT).tar.gz -C $(VENV) && touch $@
 
-test: setup test-rust test-sabotage test-acceptance ## Runs every test of the project
+# The data set that PyPI's recbole carries: the wheel is read, not installed.
+$(MOVIELENS): $(VENV)/.installed
+	$(PYTHON) -m pip download --quiet --disable-pip-version-check --no-deps --dest $(VENV) recbole==1.2.1
+	echo "$(RECBOLE_SHA256)  $(VENV)/$(RECBOLE)" | sha256sum --check --quiet
+	$(PYTHON) -m zipfile --extract $(VENV)/$(RECBOLE) $(VENV)/recbole
+	mv $(VENV)/recbole/recbole/dataset_example/ml-100k $@ && rm -r $(VENV)/recbole && touch $@
+
+test: setup test-rust test-sabotage test-ranking test-acceptance ## Runs every test of the project
 
 test-rust: setup-rust ## Rust: units, properties, simulations
 	$(CARGO) test --release --locked
 
 test-sabotage: setup-rust ## Negative controls: with a guarantee taken out, its test must fail
 	$(CARGO) test --release --locked --features sabotage -p decalog-log -p decalog-runtime -p decalog-fix -p decalog-gateway -p decalog-seal -p decalog-identity -p decalog-blob -p decalog-outbound -p decalog-learn -p decalog-feed --tests controls
+
+test-ranking: setup-rust $(MOVIELENS) ## Ranking on other people's reactions, by held-out time
+	MOVIELENS=$(abspath $(MOVIELENS)) $(CARGO) test --release --locked -p decalog-feed --test feed offline -- --ignored --nocapture
 
 test-acceptance: build setup-python ## Real clients against the built server
 	$(CARGO) build --release --locked -p decalog-fix --example echo

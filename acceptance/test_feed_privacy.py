@@ -77,6 +77,8 @@ def test_opened(scene, reader, visibility):
         assert may or scene.word not in answer.text
     assert call(who, "GET", f"/api/v1/polls/{post.poll.id}").status_code == (200 if may else 404)
     assert (ids(who.statuses([post.id])) == [post.id]) == may
+    why = call(who, "GET", f"/api/decalog/v1/statuses/{post.id}/explanation")
+    assert why.status_code == (401 if reader == "nobody" else 200 if may else 404), why.text
     if reader not in ("author", "nobody"):
         with refused(403, 404):
             who.status_source(post.id)
@@ -95,6 +97,10 @@ def test_listed(scene, reader, visibility):
     assert (post.id in ids(who.timeline_public(limit=40))) == public, "public"
     if reader != "nobody":
         assert (post.id in ids(who.timeline_home())) == (reader in AT_HOME[visibility]), "at home"
+        ranked = call(who, "GET", "/api/v1/timelines/home", params={"order": "for_you", "limit": 40})
+        found = str(post.id) in [row["id"] for row in ranked.json()]
+        assert not found or may and reader != "author", "in ranked order"
+        assert may or scene.word not in ranked.text
     if reader in scene.lists:
         assert (post.id in ids(who.timeline_list(scene.lists[reader]))) == (reader == "follower" and visibility != "direct")
 

@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use decalog_blob::{Blobs, S3, folder, s3};
-use decalog_feed::api::service::{Plan, Service, Settings};
+use decalog_feed::api::service::{Experiment, Plan, RankingSettings, Service, Settings};
 use decalog_feed::running::Core;
+use decalog_feed::value::Ranker;
 use decalog_identity::api::service::Identity;
 use decalog_log::Log;
 use decalog_outbound::Calling;
@@ -13,8 +15,24 @@ use decalog_runtime::store::FolderStore;
 use decalog_runtime::{Meter, OnFatal};
 use decalog_seal::KeyRing;
 
-use crate::config::Config;
+use crate::config::{Arm, Config, Ranking};
 use crate::failure::Failure;
+
+/// How timelines are ranked.
+fn ranking(it: &Ranking) -> RankingSettings {
+    let arm = |arm: &Arm| match arm {
+        Arm::Default => Ranker::Default,
+        Arm::Trained => Ranker::Trained,
+        Arm::Chronological => Ranker::Chronological,
+    };
+    let hours = u64::from(it.train_hours.get());
+    let experiment = Experiment { name: it.experiment.clone(), arms: it.arms.iter().map(arm).collect() };
+    RankingSettings {
+        train_every: (hours > 0).then(|| Duration::from_secs(hours * 3_600)),
+        train_rows: it.train_impressions.get() as usize,
+        experiment: (!it.experiment.is_empty()).then_some(experiment),
+    }
+}
 
 /// The largest answer of a push service.
 const PUSH_ANSWER_BYTES: usize = 64 * 1024;
@@ -68,6 +86,7 @@ pub(crate) fn start(config: &Config, http: SocketAddr, ground: Ground) -> Result
             rules: it.rules.clone(),
             open_accounts: config.identity.open_accounts,
             max_characters: it.max_characters.get() as usize,
+            ranking: ranking(&it.ranking),
         },
     };
     Ok(Service::start(plan)?)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::ranking::Ranking;
 use super::schema::{Blobs, Config, Http, Instrument, Provider, Resilience, Seal, Tls, Unit};
 
 /// A refusal: the key's path (places in lists count from 1) and the reason.
@@ -34,6 +35,7 @@ pub(super) fn check(config: &Config) -> Result<(), Refused> {
     }
     check_providers(&config.identity.providers)?;
     check_blobs(&config.blobs).map_err(|(key, reason)| (path(["blobs", key]), reason.to_owned()))?;
+    check_ranking(&config.feed.ranking)?;
     let mut symbols = BTreeSet::new();
     let mut comp_ids = BTreeSet::from([config.exchange.fix.comp_id.as_str()]);
     for (place, unit) in config.exchange.units.iter().enumerate() {
@@ -52,6 +54,18 @@ pub(super) fn check(config: &Config) -> Result<(), Refused> {
         })?;
     }
     Ok(())
+}
+
+fn check_ranking(ranking: &Ranking) -> Result<(), Refused> {
+    let (name, arms) = (&ranking.experiment, &ranking.arms);
+    let reason = if name.len() > 64 || name.chars().any(|char| char.is_control() || char == '/') {
+        "must be at most 64 bytes, without a slash"
+    } else if name.is_empty() != arms.is_empty() || arms.len() == 1 {
+        "needs both: a name (feed.ranking.experiment) and two arms or more (feed.ranking.arms)"
+    } else {
+        return Ok(());
+    };
+    Err((path(["feed", "ranking", "experiment"]), reason.to_owned()))
 }
 
 fn check_http(http: &Http) -> Result<(), Refused> {

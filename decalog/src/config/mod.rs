@@ -6,11 +6,13 @@
 
 mod check;
 mod load;
+mod ranking;
 mod schema;
 mod units;
 mod value;
 
 pub(crate) use load::{ConfigError, Loaded, load, parse_builtin};
+pub(crate) use ranking::{Arm, Ranking};
 pub(crate) use schema::{
     Accounts, ClientAddress, Config, Durability, Http, LogFormat, Login, Outbound, Provider, Resilience,
     Seal, SecondFactor, Server, Telemetry, Tls, Unit,

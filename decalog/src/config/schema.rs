@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::ranking::Ranking;
 use super::value::{
     Allowed, Decimal, Domain, LoginName, Name, Network, Origin, PasswordHash, Period, ScopeName, Secret,
     Slug, TimeOfDay, Whole,
@@ -271,6 +272,7 @@ pub(crate) struct NewsFeed {
     pub(crate) rules: Vec<String>,
     pub(crate) max_characters: Whole<1, 10_000, 500>,
     pub(crate) cache_mebibytes: Whole<8, 65_536, 128>,
+    pub(crate) ranking: Ranking,
 }
 
 impl Default for NewsFeed {
@@ -284,6 +286,7 @@ impl Default for NewsFeed {
             rules: Vec::new(),
             max_characters: Whole::default(),
             cache_mebibytes: Whole::default(),
+            ranking: Ranking::default(),
         }
     }
 }

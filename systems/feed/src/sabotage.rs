@@ -56,6 +56,12 @@ pub enum Sabotage {
     Directory,
     /// Who is active on one day after another is counted for each.
     ActiveOnce,
+    /// Posts of strangers are recommended whoever they are for.
+    Recommendable,
+    /// Whatever bytes are taken for models.
+    ModelCheck,
+    /// What somebody was shown is kept when it shall be forgotten.
+    ForgetShown,
 }
 
 #[cfg(feature = "sabotage")]

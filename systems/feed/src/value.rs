@@ -427,3 +427,111 @@ pub struct Standing {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspended: bool,
 }
+
+/// Bytes as MessagePack has them: one each, where numbers in a list take up to two.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bytes(pub Vec<u8>);
+
+impl Serialize for Bytes {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+        struct Reader;
+        impl serde::de::Visitor<'_> for Reader {
+            type Value = Bytes;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("bytes")
+            }
+
+            fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
+                Ok(Bytes(bytes.to_vec()))
+            }
+
+            fn visit_byte_buf<E: serde::de::Error>(self, bytes: Vec<u8>) -> Result<Bytes, E> {
+                Ok(Bytes(bytes))
+            }
+        }
+        deserializer.deserialize_byte_buf(Reader)
+    }
+}
+
+/// Impressions of one command.
+pub const IMPRESSIONS: usize = 100;
+
+/// A post that was shown in ranked order, and why it stood where it did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Impression {
+    /// The post itself, not the reblog that showed it.
+    #[serde(rename = "p")]
+    pub post: PostRef,
+    /// When it was shown first, in nanoseconds since 1970; the state sets it.
+    #[serde(rename = "t")]
+    pub at: i64,
+    /// How often; the state counts.
+    #[serde(rename = "n")]
+    pub times: u32,
+    /// How long somebody stayed with it, in milliseconds; the state adds up.
+    #[serde(rename = "d")]
+    pub dwelt: u32,
+    /// Where it came from, as the bits of [`crate::engine::rank::Origins`].
+    #[serde(rename = "o")]
+    pub origins: u8,
+    /// Its place on the page.
+    #[serde(rename = "i")]
+    pub place: u16,
+    /// What ordered it.
+    #[serde(rename = "r")]
+    pub ranker: Ranker,
+    /// The number of the models, 0 for those that were chosen.
+    #[serde(rename = "m")]
+    pub model: u64,
+    /// The features, as [`crate::engine::rank::Row`].
+    #[serde(rename = "f")]
+    pub features: Vec<i32>,
+    /// How likely each action was, in millionths.
+    #[serde(rename = "c")]
+    pub chances: Vec<u32>,
+    /// What each action was worth, in thousandths.
+    #[serde(rename = "w")]
+    pub weights: Vec<i32>,
+    /// What was done to the score: which adjustment, and the factor in thousandths.
+    #[serde(rename = "a")]
+    pub adjustments: Vec<(u8, u32)>,
+    /// The score after that, in thousandths.
+    #[serde(rename = "s")]
+    pub score: i64,
+}
+
+/// What orders a ranked timeline.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ranker {
+    /// Models that were chosen.
+    #[default]
+    Default,
+    /// Models that were trained.
+    Trained,
+    /// The newest first.
+    Chronological,
+}
+
+impl Ranker {
+    /// The name that the API and the configuration use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Ranker::Default => "default",
+            Ranker::Trained => "trained",
+            Ranker::Chronological => "chronological",
+        }
+    }
+
+    /// Reads that name.
+    pub fn parse(name: &str) -> Option<Ranker> {
+        [Ranker::Default, Ranker::Trained, Ranker::Chronological].into_iter().find(|it| it.name() == name)
+    }
+}

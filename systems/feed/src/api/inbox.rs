@@ -13,6 +13,7 @@ use super::entity::status::Place;
 use super::error::Error;
 use super::page::{Answer, Links, Page};
 use super::params::Params;
+use super::rank::{ORDERED, Order};
 use super::service::{Me, Service, Shared};
 use crate::command::{ClearNotifications, HideConversation, ReadConversation, SetMarkers};
 use crate::state::{Account, Conversation, Marker, Notification, Window};
@@ -112,15 +113,24 @@ pub(super) async fn notifications(
     params: Params,
 ) -> Result<Response, Error> {
     let page = Page::read(&params, 40, 80);
-    let told = page.shown(service.told(me.id, Wanted::read(&params), page.window).await?);
+    let account = me.id;
+    let ranked = match Order::read(&params)? {
+        Some(order) => order == Order::ForYou,
+        None => service.read(account.bucket(), move |feed| feed.ranking(account).notifications).await?,
+    };
+    // What is newer than something is asked for in the order of time.
+    let ranked = ranked && page.window.above.is_none();
+    let told = if ranked {
+        let newest = service.told(me.id, Wanted::read(&params), Window::newest(ORDERED)).await?;
+        service.closest(me.id, newest, page.window).await?
+    } else {
+        page.shown(service.told(me.id, Wanted::read(&params), page.window).await?)
+    };
+    let links = Links::of(told.iter().map(|(id, _)| *id), page.window);
+    // Nothing is newer than what is not in the order of time.
+    let links = if ranked { Links { back: None, ..links } } else { links };
     let items = service.notifications_json(me.id, &told).await?;
-    Ok(Answer {
-        base: &service.settings.base,
-        uri: &uri,
-        items,
-        links: Links::of(told.iter().map(|(id, _)| *id), page.window),
-    }
-    .into_response())
+    Ok(Answer { base: &service.settings.base, uri: &uri, items, links }.into_response())
 }
 
 pub(super) async fn notification(

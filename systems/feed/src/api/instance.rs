@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::error::Error;
 use super::params::Params;
+use super::rank::Order;
 use super::service::{Me, Service, Shared};
 use super::statuses::{OPTION_LENGTH, OPTIONS, POLL_SECONDS};
 use crate::state::{Order, Usage};
@@ -173,7 +174,10 @@ pub(super) async fn no_languages() -> Json<Value> {
 
 pub(super) async fn preferences(State(service): State<Shared>, me: Me) -> Result<Json<Value>, Error> {
     let account = service.account(me.id).await?;
+    let ranking = service.read(me.id.bucket(), move |feed| feed.ranking(me.id)).await?;
     Ok(Json(json!({
+        "decalog:home:order": Order::name(ranking.home),
+        "decalog:notifications:order": Order::name(ranking.notifications),
         "posting:default:visibility": account.defaults.visibility.name(),
         "posting:default:sensitive": account.defaults.sensitive,
         "posting:default:language": account.defaults.language,

@@ -17,6 +17,7 @@ mod params;
 mod polls;
 mod push;
 mod quotes;
+mod rank;
 mod scheduled;
 mod search;
 pub mod service;
@@ -94,6 +95,7 @@ pub fn routes() -> Routes<Shared> {
         notification_policy_routes(),
         push_routes(),
         media_routes(),
+        rank_routes(),
     ];
     let all = all.into_iter().fold(Routes::new(), Routes::merge);
     all.refusing(refuse).telling_limits(tell_limit).beneath(&["/api"])
@@ -358,6 +360,19 @@ fn push_routes() -> Routes<Shared> {
         .route(Method::POST, "/api/v1/push/subscription", push, push::subscribe)
         .route(Method::PUT, "/api/v1/push/subscription", push, push::update)
         .route(Method::DELETE, "/api/v1/push/subscription", push, push::delete)
+}
+
+/// What Mastodon's API has nothing for: see [`rank`].
+fn rank_routes() -> Routes<Shared> {
+    let (read, write) = (needs("read:statuses"), needs("write:statuses"));
+    Routes::new()
+        .route(Method::GET, "/api/decalog/v1/ranking", read, rank::show)
+        .route(Method::PATCH, "/api/decalog/v1/ranking", needs("write:accounts"), rank::change)
+        .route(Method::DELETE, "/api/decalog/v1/ranking/impressions", needs("write:accounts"), rank::forget)
+        .route(Method::POST, "/api/decalog/v1/ranking/dwell", write, rank::dwell)
+        .route(Method::POST, "/api/decalog/v1/ranking/train", needs("admin:write"), rank::train)
+        .route(Method::GET, "/api/decalog/v1/statuses/{id}/explanation", read, rank::explanation)
+        .route(Method::GET, "/api/decalog/v1/experiments/{name}", needs("admin:read"), rank::results)
 }
 
 /// The largest upload, with room for what is said of it: a video.

@@ -18,6 +18,7 @@ use tempfile::{NamedTempFile, TempDir};
 
 use super::error::Error;
 use super::push::Push;
+use super::rank::{Looks, Models, Surveyed, keep_training};
 use super::trends::Counted;
 use crate::command::{Command, OpenAccount, Reply};
 use crate::keys::Keys;
@@ -26,7 +27,7 @@ use crate::projection::homes::Homes;
 use crate::projection::standings::Standings;
 use crate::running::{self, Core, Running};
 use crate::state::Feed;
-use crate::value::AccountId;
+use crate::value::{AccountId, Ranker};
 
 /// What handlers share.
 pub type Shared = Arc<Service>;
@@ -78,6 +79,28 @@ pub struct Settings {
     pub open_accounts: bool,
     /// Characters in a post.
     pub max_characters: usize,
+    /// How timelines are ranked for who wants that.
+    pub ranking: RankingSettings,
+}
+
+/// What can be chosen of ranking.
+#[derive(Clone, Debug, Default)]
+pub struct RankingSettings {
+    /// How often is trained, if at all.
+    pub train_every: Option<Duration>,
+    /// Impressions without which nothing is learned.
+    pub train_rows: usize,
+    /// An experiment that runs.
+    pub experiment: Option<Experiment>,
+}
+
+/// An experiment: accounts are divided evenly among its arms.
+#[derive(Clone, Debug)]
+pub struct Experiment {
+    /// Its name, at most 64 characters. Another name divides anew.
+    pub name: String,
+    /// What orders in each arm.
+    pub arms: Vec<Ranker>,
 }
 
 /// Why the feed does not start.
@@ -129,6 +152,9 @@ pub struct Service {
     pub(crate) counted: Counted,
     pub(crate) push: Push,
     pub(crate) addresses: Addresses,
+    pub(crate) surveyed: Surveyed,
+    pub(crate) looks: Looks,
+    pub(crate) models: Models,
     partitions: Vec<Partition<Feed>>,
     running: Running,
     /// Accounts that are known to be known.
@@ -152,6 +178,7 @@ impl Service {
         let push = Push::new(&keys, &settings, plan.calling.client("push")?).map_err(keys_failed)?;
         let addresses = Addresses::new(&keys.random("media", 32).map_err(keys_failed)?);
         let running = Running::start(plan.core, settings.partitions)?;
+        let train_every = settings.ranking.train_every;
         let service = Arc::new(Service {
             settings,
             identity: plan.identity,
@@ -160,6 +187,9 @@ impl Service {
             blobs: plan.blobs,
             workshop: Workshop::new(Limits::default(), Programs::default()),
             counted: Counted::default(),
+            surveyed: Surveyed::default(),
+            looks: Looks::default(),
+            models: Models::default(),
             push,
             addresses,
             partitions: running.partitions.clone(),
@@ -170,6 +200,9 @@ impl Service {
         super::push::deliver::start(&service, plan.pushes)?;
         super::collection::start(&service, plan.collect_every);
         tokio::spawn(super::media::resume(Arc::downgrade(&service)));
+        if let Some(every) = train_every {
+            tokio::spawn(keep_training(Arc::downgrade(&service), every));
+        }
         Ok(service)
     }
 

@@ -12,6 +12,7 @@ use super::entity::status::Place;
 use super::error::Error;
 use super::page::{Answer, Links, Page, Part};
 use super::params::Params;
+use super::rank::Order;
 use super::service::{Me, Service, Shared};
 use super::source::Source;
 use crate::engine::text;
@@ -87,6 +88,15 @@ pub(super) async fn home(
     params: Params,
 ) -> Result<Response, Error> {
     let page = Page::read(&params, 20, 40);
+    let account = me.id;
+    let ranked = match Order::read(&params)? {
+        Some(order) => order == Order::ForYou,
+        None => service.read(account.bucket(), move |feed| feed.ranking(account).home).await?,
+    };
+    // What is newer than something is asked for in the order of time.
+    if ranked && page.window.above.is_none() {
+        return service.ranked_home(account, page.window, &uri).await;
+    }
     match service.home_page(me.id, page.window).await? {
         Some(part) => service.page_of_posts(Some(me.id), part, page.window, &uri, Place::Home).await,
         None => Ok((StatusCode::PARTIAL_CONTENT, Json(json!([]))).into_response()),

@@ -11,6 +11,7 @@ pub mod message;
 mod moderation;
 mod post;
 mod push;
+mod ranking;
 
 pub use account::{
     AddMedia, ChangeMedia, FeatureTag, FinishMedia, FollowTag, OpenAccount, RemoveFilter, RemoveMedia,
@@ -29,6 +30,7 @@ pub use post::{
     SetBookmark, SetPin, SetQuotePolicy, SetThreadMute, Unreblog, Vote,
 };
 pub use push::{ChangePush, RemovePush, SetPush};
+pub use ranking::{LogDwell, LogExposure, LogImpressions, SetModel, SetRanking};
 
 use serde::{Deserialize, Serialize};
 
@@ -116,6 +118,16 @@ decalog_runtime::kinds! {
         62 "remove-media" RemoveMedia,
         /// The files of an attachment are made.
         63 "finish-media" FinishMedia,
+        /// Posts were shown in ranked order.
+        75 "log-impressions" LogImpressions,
+        /// Somebody stayed with posts that were shown.
+        76 "log-dwell" LogDwell,
+        /// Order by these models.
+        77 "set-model" SetModel,
+        /// How an account wants things ordered.
+        78 "set-ranking" SetRanking,
+        /// Somebody takes part in an experiment.
+        79 "log-exposure" LogExposure,
         /// Say which notifications are kept apart or dropped.
         80 "set-policy" SetPolicy,
         /// Decide about accounts whose notifications were kept apart.
@@ -241,4 +253,10 @@ pub enum Refusal {
     /// Only who is followed can be shown on the profile.
     #[error("Validation failed: You must be already following the person you want to endorse")]
     NotFollowed,
+    /// What should order posts cannot.
+    #[error("Validation failed: These are no models for ranking")]
+    BadModel,
+    /// There is one as new or newer.
+    #[error("Validation failed: The models are not newer than those in use")]
+    OldModel,
 }

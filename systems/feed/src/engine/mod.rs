@@ -1,5 +1,5 @@
-//! The feed's pure engines: what a post's text, a filter, a search and a trend mean, as functions from values
-//! to values.
+//! The feed's pure engines: what a post's text, a filter, a search, a trend and a rank mean, as functions from
+//! values to values.
 //!
 //! No clock, no randomness, no input or output, and nothing whose order differs from run to run: the same
 //! input gives the same answer in every replay. Storage, accounts and the protocol's JSON are for the rest of
@@ -13,5 +13,6 @@
 mod chars;
 pub mod filter;
 pub mod query;
+pub mod rank;
 pub mod text;
 pub mod trend;

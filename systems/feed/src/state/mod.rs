@@ -26,6 +26,7 @@ mod poll;
 mod post;
 mod push;
 mod quote;
+mod ranking;
 mod read;
 mod reblog;
 mod rows;
@@ -57,6 +58,7 @@ pub use notification_policy::{Held, Policy};
 pub use post::{Post, Revision};
 pub use push::PushSubscription;
 pub use quote::{Found, Quote, QuoteShown};
+pub use ranking::{Exposure, MODEL_BUCKET, Outcome, Ranking, Shipped};
 pub use read::{Shown, Viewer};
 pub use rows::Window;
 pub use scheduled::Scheduled;
@@ -155,6 +157,11 @@ impl Turn<'_> {
             Command::ChangeMedia(it) => self.change_media(it),
             Command::RemoveMedia(it) => self.remove_media(it),
             Command::FinishMedia(it) => self.finish_media(it),
+            Command::LogImpressions(it) => self.log_impressions(it),
+            Command::LogDwell(it) => self.log_dwell(it),
+            Command::SetModel(it) => self.set_model(it),
+            Command::SetRanking(it) => self.set_ranking(it),
+            Command::LogExposure(it) => self.log_exposure(it),
             Command::SetPolicy(it) => self.set_policy(it),
             Command::AnswerNotificationRequests(it) => self.answer_notification_requests(it),
             Command::Moderate(it) => self.moderate(it),

@@ -63,6 +63,8 @@ pub(super) mod family {
     pub(crate) const COUNT: u8 = b'A';
     /// account, conversation, post → author: what was said.
     pub(crate) const SAID: u8 = b'C';
+    /// account, experiment → [`Exposure`](crate::state::Exposure).
+    pub(crate) const EXPOSURE: u8 = b'E';
     /// account → [`Markers`](crate::state::Markers).
     pub(crate) const MARKERS: u8 = b'M';
     /// account, notification → [`Notification`](crate::state::Notification).
@@ -77,6 +79,10 @@ pub(super) mod family {
     pub(crate) const PUSH: u8 = b'U';
     /// account, media → nothing: attachments that are being made of a kept upload.
     pub(crate) const UNFINISHED: u8 = b'V';
+    /// account → [`Ranking`](crate::state::Ranking); alone → [`Shipped`](crate::state::Shipped).
+    pub(crate) const RANKING: u8 = b'R';
+    /// account, post → [`Impression`](crate::value::Impression).
+    pub(crate) const IMPRESSION: u8 = b'X';
 }
 
 /// A key: a family and numbers.

@@ -14,7 +14,7 @@ mod taken_out {
     use decalog_feed::sabotage::{Sabotage, take_out};
 
     use crate::media::addresses;
-    use crate::{inbox, leftovers, partitions, privacy, push, undone, usage};
+    use crate::{inbox, leftovers, partitions, privacy, push, ranking, undone, usage};
 
     fn fails_without(sabotage: Sabotage, test: fn()) {
         test();
@@ -83,6 +83,14 @@ mod taken_out {
     }
 
     #[test]
+    fn recommendable() {
+        fails_without(
+            Sabotage::Recommendable,
+            ranking::a_ranked_timeline_shows_nothing_that_is_not_for_its_reader,
+        );
+    }
+
+    #[test]
     fn unposted() {
         fails_without(Sabotage::Unposted, leftovers::an_attachment_that_is_not_posted_within_a_day_goes);
     }
@@ -100,6 +108,16 @@ mod taken_out {
     #[test]
     fn quote_sight() {
         fails_without(Sabotage::QuoteSight, privacy::who_sees_a_post_is_what_its_author_said);
+    }
+
+    #[test]
+    fn model_check() {
+        fails_without(Sabotage::ModelCheck, ranking::models_that_are_none_or_old_are_refused);
+    }
+
+    #[test]
+    fn forget_shown() {
+        fails_without(Sabotage::ForgetShown, ranking::what_was_shown_is_bounded_and_can_be_forgotten);
     }
 
     #[test]

@@ -34,6 +34,8 @@ impl Scenario for Life {
         "wrong-visibility",
         "not-ready",
         "not-followed",
+        "bad-model",
+        "old-model",
     ];
 
     fn machine(&self) -> Feed {
@@ -90,6 +92,8 @@ fn name(why: Refusal) -> &'static str {
         Refusal::WrongVisibility => "wrong-visibility",
         Refusal::NotReady => "not-ready",
         Refusal::NotFollowed => "not-followed",
+        Refusal::BadModel => "bad-model",
+        Refusal::OldModel => "old-model",
     }
 }
 

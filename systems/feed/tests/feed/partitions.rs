@@ -17,7 +17,7 @@ use crate::world::World;
 #[test]
 pub(crate) fn at_rest_all_partitions_agree() {
     let mut slices = 0;
-    for seed in 0..12 {
+    for seed in 0..14 {
         let (mut world, mut people) = World::peopled(4);
         let mut random = Rng::with_seed(seed);
         for round in 0..40 {

@@ -1,5 +1,7 @@
 //! What people do, at random: few of them, so that they meet.
 
+mod ranking;
+
 use decalog_feed::command::*;
 use decalog_feed::state::{Feed, Listing, MediaRow, Window};
 use decalog_feed::value::*;
@@ -9,6 +11,8 @@ use fastrand::Rng;
 
 use crate::books::subjects;
 use crate::rows::dump;
+
+pub(crate) use ranking::impression;
 
 /// When everything begins.
 pub(crate) const START: i64 = 1_700_000_000 * SECOND;
@@ -88,9 +92,10 @@ impl People {
             0..8 => dice.profile(account),
             8..34 => dice.write(account),
             34..57 => return dice.react(account),
-            57..79 => dice.relate(account),
-            79..89 => dice.arrange(account),
-            89..92 => return dice.moderate(),
+            57..78 => dice.relate(account),
+            78..88 => dice.arrange(account),
+            88..91 => return dice.moderate(),
+            91..93 => return dice.rank(account),
             _ => dice.hear(account),
         };
         (command, account.bucket())

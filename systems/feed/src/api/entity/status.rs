@@ -47,12 +47,15 @@ impl Place {
 
 /// What is needed to show posts to a viewer.
 #[derive(Default)]
-pub(super) struct Material {
-    pub(super) shown: HashMap<PostId, Shown>,
+pub(crate) struct Material {
+    /// The posts, those that they reblog, and those that they quote.
+    pub(crate) shown: HashMap<PostId, Shown>,
     /// Quoted posts that are there and not for the viewer.
     pub(super) hidden: HashSet<PostId>,
-    viewers: HashMap<PostId, Viewer>,
-    pub(super) relations: HashMap<AccountId, Relation>,
+    /// What the viewer did with each.
+    pub(crate) viewers: HashMap<PostId, Viewer>,
+    /// How the viewer stands to each author.
+    pub(crate) relations: HashMap<AccountId, Relation>,
     pub(super) filters: Vec<Compiled>,
 }
 
@@ -142,7 +145,12 @@ impl Service {
         Ok(())
     }
 
-    async fn material(&self, viewer: Option<AccountId>, ids: &[PostId]) -> Result<Material, Error> {
+    /// All that is needed to show these posts to a viewer, as their authors' partitions let them.
+    pub(crate) async fn material(
+        &self,
+        viewer: Option<AccountId>,
+        ids: &[PostId],
+    ) -> Result<Material, Error> {
         let mut material = Material::default();
         self.gather(viewer, ids.iter().copied(), &mut material.shown).await?;
         let reblogged: Vec<PostId> =
