@@ -11,7 +11,7 @@ use super::params::Params;
 use super::rank::Order;
 use super::service::{Me, Service, Shared};
 use super::statuses::{OPTION_LENGTH, OPTIONS, POLL_SECONDS};
-use crate::state::{Order, Usage};
+use crate::state::{DirectoryOrder, Usage};
 use crate::value::AccountId;
 
 /// The level of the API that is spoken.
@@ -237,8 +237,8 @@ pub(super) async fn directory(State(service): State<Shared>, params: Params) -> 
         |name, usual| params.number(name).and_then(|number| usize::try_from(number).ok()).unwrap_or(usual);
     let (limit, offset) = (number("limit", 40).min(80), number("offset", 0).min(10_000));
     let order = match params.words("order").as_deref() {
-        Some("new") => Order::New,
-        _ => Order::Active,
+        Some("new") => DirectoryOrder::New,
+        _ => DirectoryOrder::Active,
     };
     let found = service.read_all(move |feed| feed.directory(order, limit + offset)).await?;
     let mut places: Vec<(u64, AccountId)> = found.into_iter().flatten().collect();

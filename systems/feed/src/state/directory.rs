@@ -12,7 +12,7 @@ const POSTED: u64 = 1 << 63;
 
 /// In which order the directory is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub enum DirectoryOrder {
     /// Who posted last comes first.
     Active,
     /// Who came last comes first.
@@ -43,10 +43,10 @@ impl Turn<'_> {
 
 impl Feed {
     /// The first ones of this partition, each with its place.
-    pub fn directory(&self, order: Order, most: usize) -> Vec<(u64, AccountId)> {
+    pub fn directory(&self, order: DirectoryOrder, most: usize) -> Vec<(u64, AccountId)> {
         let listing = match order {
-            Order::Active => Listing::Active,
-            Order::New => Listing::Newcomers,
+            DirectoryOrder::Active => Listing::Active,
+            DirectoryOrder::New => Listing::Newcomers,
         };
         let rows = self.rows.listing(listing, OWNER, Window::newest(most));
         rows.into_iter().map(|(place, account)| (place, AccountId(account))).collect()

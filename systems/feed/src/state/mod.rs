@@ -46,7 +46,7 @@ use decalog_runtime::{Digest, Outbox, Stamp, StateMachine, Timestamp, partition_
 pub use account::{Account, Defaults};
 pub use block::Muting;
 pub use conversation::Conversation;
-pub use directory::Order;
+pub use directory::DirectoryOrder;
 pub use filter::Filter;
 pub use follow::{Following, Relation};
 pub use list::List;

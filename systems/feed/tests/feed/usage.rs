@@ -1,7 +1,7 @@
 //! The directory and what is counted, kept while it happens and read across the partitions.
 
 use decalog_feed::command::*;
-use decalog_feed::state::{Order, Usage};
+use decalog_feed::state::{DirectoryOrder, Usage};
 use decalog_feed::value::*;
 
 use crate::people::People;
@@ -22,7 +22,7 @@ fn post(world: &mut World, account: AccountId, visibility: Visibility) -> PostRe
 }
 
 /// The places in the directory, across all partitions.
-fn directory(world: &World, people: &People, order: Order) -> Vec<usize> {
+fn directory(world: &World, people: &People, order: DirectoryOrder) -> Vec<usize> {
     let mut all: Vec<(u64, AccountId)> =
         world.feeds.iter().flat_map(|feed| feed.directory(order, 100)).collect();
     all.sort_unstable();
@@ -37,25 +37,33 @@ pub(crate) fn the_directory_is_in_order() {
     for place in [0, 2, 3, 5] {
         world.ask_to_rest(account(place), findable(account(place), true));
     }
-    assert_eq!(directory(&world, &people, Order::New), [5, 3, 2, 0]);
-    assert_eq!(directory(&world, &people, Order::Active), [5, 3, 2, 0], "nobody has posted");
+    assert_eq!(directory(&world, &people, DirectoryOrder::New), [5, 3, 2, 0]);
+    assert_eq!(directory(&world, &people, DirectoryOrder::Active), [5, 3, 2, 0], "nobody has posted");
     let first = post(&mut world, account(2), Visibility::Public);
     post(&mut world, account(0), Visibility::Private);
     post(&mut world, account(1), Visibility::Public);
     post(&mut world, account(5), Visibility::Direct);
-    assert_eq!(directory(&world, &people, Order::Active), [0, 2, 5, 3], "what is direct is not seen");
+    assert_eq!(
+        directory(&world, &people, DirectoryOrder::Active),
+        [0, 2, 5, 3],
+        "what is direct is not seen"
+    );
     let of = Reblog { account: account(3), of: first, visibility: Visibility::Public, language: None };
     world.ask_to_rest(account(3), of);
-    assert_eq!(directory(&world, &people, Order::Active), [3, 0, 2, 5]);
+    assert_eq!(directory(&world, &people, DirectoryOrder::Active), [3, 0, 2, 5]);
     world.ask_to_rest(account(0), findable(account(0), false));
     world.ask_to_rest(account(1), findable(account(1), true));
-    assert_eq!(directory(&world, &people, Order::Active), [3, 1, 2, 5], "what was posted before counts");
-    assert_eq!(directory(&world, &people, Order::New), [5, 3, 2, 1]);
+    assert_eq!(
+        directory(&world, &people, DirectoryOrder::Active),
+        [3, 1, 2, 5],
+        "what was posted before counts"
+    );
+    assert_eq!(directory(&world, &people, DirectoryOrder::New), [5, 3, 2, 1]);
     let limited = Standing { limited: true, ..Standing::default() };
     world.ask_to_rest(account(1), Moderate { account: account(1), standing: limited });
-    assert_eq!(directory(&world, &people, Order::Active), [3, 2, 5]);
+    assert_eq!(directory(&world, &people, DirectoryOrder::Active), [3, 2, 5]);
     world.ask_to_rest(account(1), Moderate { account: account(1), standing: Standing::default() });
-    assert_eq!(directory(&world, &people, Order::Active), [3, 1, 2, 5]);
+    assert_eq!(directory(&world, &people, DirectoryOrder::Active), [3, 1, 2, 5]);
     world.check().unwrap();
 }
 
