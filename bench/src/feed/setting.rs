@@ -153,8 +153,6 @@ pub(super) async fn post(running: &Running, account: AccountId) -> anyhow::Resul
         poll: None,
         application: None,
         quote: None,
-        quote_policy: QuotePolicy::nobody(),
-        quote: None,
         quote_policy: QuotePolicy::Public,
     };
     match ask(partition(running, account), account, Publish { account, draft, scheduled: None }).await? {
