@@ -117,7 +117,7 @@ impl Door {
         for (name, _, _) in PEOPLE {
             let Some(token) = known.get(name).cloned() else { continue };
             let person = Person { name, token, door: self.clone() };
-            ids.push(id(&person.get("/api/v1/accounts/verify_credentials").await?)?);
+            ids.push(id(&person.get("/api/v1/accounts/verify_credentials").await?)?.to_owned());
             people.push(person);
         }
         for (place, person) in people.iter().enumerate() {
@@ -174,7 +174,7 @@ impl Person {
             "collatz" => facts::collatz(random.u64(10..10_000)),
             "numerals" => facts::written(random.u64(1..4_000)),
             "calendar" => {
-                let today = jiff::Zoned::now().date();
+                let today = jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::now()).date();
                 facts::day(today.saturating_add(jiff::Span::new().days(random.i64(0..365))))
             }
             _ => return self.respond(random).await,
