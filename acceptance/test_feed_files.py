@@ -58,14 +58,13 @@ def test_files_lie_in_the_bucket(feed, store, alice):
 def test_what_nobody_refers_to_is_removed(alice, bob):
     portrait = lambda: bob.account_update_credentials(avatar=png(), avatar_mime_type="image/png").avatar
     before, after = portrait(), portrait()
-    kept, gone, removed, waiting = (upload(alice) for _ in range(4))
+    kept, redraft, removed, waiting = (upload(alice) for _ in range(4))
     post = alice.status_post("kept", media_ids=[kept])
-    alice.status_delete(alice.status_post("gone", media_ids=[gone]).id)
+    alice.status_delete(alice.status_post("to be written anew", media_ids=[redraft]).id)
     assert call(alice, "DELETE", f"/api/v1/media/{removed.id}").status_code == 200
-    unused = [before, gone.url, gone.preview_url, removed.url]
-    for address in unused:
+    for address in [before, removed.url]:
         eventually("removed", lambda address=address: status(address) == 404, timeout=60)
-    for address in [after, post.media_attachments[0].url, post.media_attachments[0].preview_url, waiting.url]:
+    for address in [after, post.media_attachments[0].url, post.media_attachments[0].preview_url, waiting.url, redraft.url]:
         assert status(address) == 200, "what is used stays"
 
 

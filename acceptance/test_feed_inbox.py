@@ -105,6 +105,7 @@ def test_unread_groups_are_counted(alice, people):
 
 def test_conversations(alice, bob, people):
     carol = people.join("carol")
+    follow((bob, alice), (carol, alice))
     first = alice.status_post(f"@{bob.name} and @{carol.name}, listen", visibility="direct")
     talk = eventually("a conversation", bob.conversations)[0]
     assert talk.last_status.id == first.id and talk.unread
@@ -128,6 +129,7 @@ def test_conversations(alice, bob, people):
 
 
 def test_a_conversation_falls_back_to_what_was_said_before(alice, bob):
+    follow((bob, alice))
     first = alice.status_post(f"@{bob.name} one", visibility="direct")
     second = alice.status_post(f"@{bob.name} two", visibility="direct", in_reply_to_id=first.id)
     eventually("the second", lambda: [row.last_status.id for row in bob.conversations()] == [second.id])

@@ -49,6 +49,7 @@ def scene(people: Crowd) -> Scene:
         lists[name] = readers[name].list_create("all").id
         readers[name].list_accounts_add(lists[name], [author.me_id])
     author.account_block(blocked.me_id)
+    readers["named"].update_notifications_policy(for_private_mentions="accept")
     eventually("blocked", lambda: blocked.account_relationships(author.me_id)[0].blocked_by)
     word = "word" + author.name
     root = author.status_post("root")
@@ -180,6 +181,7 @@ def test_who_follows_no_more_sees_no_more(people):
 
 def test_whoever_is_named_no_more_after_a_change(people):
     author, reader = people.join("author"), people.join("reader")
+    reader.update_notifications_policy(for_private_mentions="accept")
     post = author.status_post(f"@{reader.name} something", visibility="direct")
     eventually("told", reader.conversations)
     author.status_update(post.id, "something else")

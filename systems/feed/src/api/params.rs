@@ -273,7 +273,8 @@ fn text_of(value: &Value) -> Option<String> {
 
 fn texts(value: &Value) -> Vec<String> {
     match value {
-        Value::Array(values) => values.iter().filter_map(text_of).collect(),
+        // Some clients nest a list once too often.
+        Value::Array(values) => values.iter().flat_map(texts).collect(),
         Value::Object(values) => values.values().filter_map(text_of).collect(),
         one => text_of(one).into_iter().collect(),
     }
