@@ -40,7 +40,10 @@ struct Seat {
 
 /// The looks that are kept.
 #[derive(Debug, Default)]
-pub(crate) struct Looks(Mutex<HashMap<AccountId, (i64, Arc<Vec<Seat>>)>>);
+pub(crate) struct Looks(Mutex<HashMap<AccountId, Look>>);
+
+/// When it was made, and the order.
+type Look = (i64, Arc<Vec<Seat>>);
 
 impl Looks {
     /// What is left of somebody's look after a post; nothing when that is in none.

@@ -52,7 +52,7 @@ impl Source for Friends {
 
     fn find(&self, view: &View<'_>, most: usize) -> Vec<PostId> {
         let mut posts = view.friends.clone();
-        posts.sort_unstable_by(|one, other| (other.1, other.0).cmp(&(one.1, one.0)));
+        posts.sort_unstable_by_key(|one| std::cmp::Reverse((one.1, one.0)));
         posts.into_iter().map(|(post, _)| post).take(most).collect()
     }
 }

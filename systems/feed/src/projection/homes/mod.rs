@@ -366,11 +366,11 @@ mod tests {
         homes
     }
 
-    fn readers_of(homes: &Homes, readers: u64, post: u64) -> usize {
+    fn readers_of(homes: &Homes, readers: u64, post: u64) -> u64 {
         let has = |reader: &u64| {
             homes.read(AccountId(1_000 + reader), Window::newest(1)) == Found::Posts(vec![PostId(post)])
         };
-        (0..readers).filter(has).count()
+        (0..readers).filter(has).count() as u64
     }
 
     #[test]
@@ -387,7 +387,7 @@ mod tests {
         };
         let put = |post, author| Event::from(Arrived { entry: entry(post, author) });
         assert_eq!(tell(put(9, 2)), 1);
-        assert_eq!(readers_of(&homes, readers, 9), STRETCH, "some have it at once");
+        assert_eq!(readers_of(&homes, readers, 9), STRETCH as u64, "some have it at once");
         assert_eq!(tell(put(10, 3)), 1, "who has few readers waits for nothing");
         assert_eq!(newest(&homes), Found::Posts(vec![PostId(10)]));
         let post = PostRef { post: PostId(9), author: AccountId(2) };
@@ -400,7 +400,7 @@ mod tests {
         while !queue.waiting.is_empty() {
             queue.step(&homes, 0);
         }
-        assert_eq!(readers_of(&homes, readers, 11), readers as usize);
+        assert_eq!(readers_of(&homes, readers, 11), readers);
     }
 
     #[test]
