@@ -156,7 +156,8 @@ impl Network {
             });
         }
         let begin = Instant::now();
-        let posts = plan.span.as_secs() as u32 * plan.rounds as u32 * POSTS_PER_MINUTE / 60;
+        let seconds = plan.span.as_secs() * plan.rounds as u64;
+        let posts = u32::try_from(seconds * u64::from(POSTS_PER_MINUTE) / 60)?;
         let (mut sent, mut senders) = (Vec::new(), JoinSet::new());
         let client = Poster { server: self.server.address };
         for number in 0..posts {
