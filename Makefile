@@ -61,7 +61,7 @@ test-sabotage: setup-rust ## Negative controls: with a guarantee taken out, its 
 	$(CARGO) test --release --locked --features sabotage -p decalog-log -p decalog-runtime -p decalog-fix -p decalog-gateway -p decalog-seal -p decalog-identity -p decalog-blob -p decalog-outbound -p decalog-learn -p decalog-feed --tests controls
 
 test-ranking: setup-rust $(MOVIELENS) ## Ranking on other people's reactions, by held-out time
-	MOVIELENS=$(abspath $(MOVIELENS)) $(CARGO) test --release --locked -p decalog-feed --test feed offline -- --ignored --nocapture
+	MOVIELENS=$(abspath $(MOVIELENS)) $(CARGO) test --release --locked --test feed offline -- --ignored --nocapture
 
 test-acceptance: build setup-python ## Real clients against the built server
 	$(CARGO) build --release --locked -p decalog-fix --example echo

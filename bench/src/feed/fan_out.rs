@@ -120,31 +120,38 @@ impl Subject<'_> {
         Ok(all)
     }
 
-    /// Waits until the last posts have come to the last of their readers in each partition: a post comes to its readers
-    /// in order, and no later post of a partition overtakes it by more than one turn.
+    /// Waits until each author's last post has come to the last of its readers in each partition: a post comes to its readers
+    /// in order, and after those of the same author before it.
     fn arrived(&self, posted: &[(u32, PostId)]) -> anyhow::Result<()> {
-        let mut last: BTreeMap<(usize, AccountId), PostId> = BTreeMap::new();
-        let mut newest_first = posted.to_vec();
-        newest_first.sort_by_key(|(_, post)| std::cmp::Reverse(*post));
-        for (author, post) in newest_first.iter().take(4 * AT_ONCE) {
+        let lasts: BTreeMap<u32, PostId> =
+            posted.iter().copied().fold(BTreeMap::new(), |mut lasts, (author, post)| {
+                let last = lasts.entry(author).or_insert(post);
+                *last = post.max(*last);
+                lasts
+            });
+        let give_up = Instant::now() + PATIENCE;
+        for (author, post) in lasts {
             let mut readers = [None; PARTITIONS as usize];
-            for reader in self.graph.followers(*author) {
+            for reader in self.graph.followers(author) {
                 let slot = &mut readers[place(self.graph.accounts[reader as usize])];
                 *slot = (*slot).max(Some(reader));
             }
             for reader in readers.into_iter().flatten() {
                 let account = self.graph.accounts[reader as usize];
-                last.entry((place(account), account)).or_insert(*post);
-            }
-        }
-        let give_up = Instant::now() + PATIENCE;
-        for ((_, account), post) in last {
-            while !newest(&self.running.homes, account, KEPT)?.contains(&post) {
-                anyhow::ensure!(Instant::now() < give_up, "a post did not come to account {}", account.0);
-                std::thread::sleep(Duration::from_millis(1));
+                while !self.has(account, post)? {
+                    anyhow::ensure!(Instant::now() < give_up, "a post did not come to account {}", account.0);
+                    std::thread::sleep(Duration::from_millis(1));
+                }
             }
         }
         Ok(())
+    }
+
+    /// Whether a post is in a timeline, or so many newer ones are that it is no more.
+    fn has(&self, account: AccountId, post: PostId) -> anyhow::Result<bool> {
+        let posts = newest(&self.running.homes, account, KEPT)?;
+        let passed = posts.len() == KEPT && posts.last().is_some_and(|oldest| *oldest > post);
+        Ok(passed || posts.contains(&post))
     }
 
     /// Some readers' newest posts are those of whom they follow, each once, in order.

@@ -9,7 +9,7 @@ use decalog_feed::command::{Command, Draft, Follow, OpenAccount, Publish, Reply}
 use decalog_feed::projection::homes::{Found, Homes, Wishes};
 use decalog_feed::running::{Core, Running};
 use decalog_feed::state::{Feed, Following, Window};
-use decalog_feed::value::{AccountId, PostId, QuotePolicy, Visibility};
+use decalog_feed::value::{AccountId, PostId};
 use decalog_runtime::bucket::partition_of;
 use decalog_runtime::store::FolderStore;
 use decalog_runtime::{Config, Origin, Partition};
@@ -133,7 +133,7 @@ pub(super) fn keep_all(homes: &Homes, graph: &Graph) {
         let following = following.iter().map(|author| (graph.accounts[*author as usize], how.clone()));
         let wishes = Wishes { account: *account, following: following.collect(), ..Wishes::default() };
         let generation = homes.begin(wishes);
-        homes.fill(*account, generation, &[]);
+        homes.fill(*account, generation, &[], false);
     }
 }
 
@@ -141,19 +141,8 @@ pub(super) fn keep_all(homes: &Homes, graph: &Graph) {
 pub(super) async fn post(running: &Running, account: AccountId) -> anyhow::Result<PostId> {
     let draft = Draft {
         text: "A post of which a few words are known to be here, as many as people write".to_owned(),
-        spoiler: String::new(),
-        sensitive: false,
         language: Some("en".to_owned()),
-        visibility: Visibility::Public,
-        reply_to: None,
-        conversation: None,
-        mentions: Vec::new(),
-        tags: Vec::new(),
-        media: Vec::new(),
-        poll: None,
-        application: None,
-        quote: None,
-        quote_policy: QuotePolicy::Public,
+        ..Draft::default()
     };
     match ask(partition(running, account), account, Publish { account, draft, scheduled: None }).await? {
         Reply::Posted(post) => Ok(post),

@@ -139,7 +139,7 @@ pub(super) async fn notification(
     me: Me,
 ) -> Result<Json<Value>, Error> {
     let id: u64 = id.parse().map_err(|_| Error::not_found())?;
-    let window = Window { below: id.checked_add(1), above: id.checked_sub(1), ..Window::newest(1) };
+    let window = Window::only(id);
     let every = Wanted { filtered: true, ..Wanted::default() };
     let told = service.told(me.id, every, window).await?;
     let mut shown = service.notifications_json(me.id, &told).await?;

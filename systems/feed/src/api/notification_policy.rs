@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::entity::moment;
 use super::entity::status::Place;
 use super::error::Error;
+use super::lists::item_id;
 use super::page::{Answer, Links, Page};
 use super::params::Params;
 use super::service::{Me, Service, Shared};
@@ -165,8 +166,8 @@ pub(super) async fn request(
     Path(id): Path<String>,
     me: Me,
 ) -> Result<Json<Value>, Error> {
-    let (account, id) = (me.id, ItemId::parse(&id).ok_or_else(Error::not_found)?);
-    let window = Window { below: id.0.checked_add(1), above: id.0.checked_sub(1), ..Window::newest(1) };
+    let (account, id) = (me.id, item_id(&id)?);
+    let window = Window::only(id.0);
     let found =
         service.read(account.bucket(), move |feed| feed.notification_requests(account, window)).await?;
     let mut shown = service.requests_json(account, &found).await?;
@@ -178,7 +179,7 @@ pub(super) async fn accept(
     Path(id): Path<String>,
     me: Me,
 ) -> Result<Json<Value>, Error> {
-    let id = ItemId::parse(&id).ok_or_else(Error::not_found)?;
+    let id = item_id(&id)?;
     service.answer_requests(me.id, vec![id], true).await
 }
 
@@ -187,7 +188,7 @@ pub(super) async fn dismiss(
     Path(id): Path<String>,
     me: Me,
 ) -> Result<Json<Value>, Error> {
-    let id = ItemId::parse(&id).ok_or_else(Error::not_found)?;
+    let id = item_id(&id)?;
     service.answer_requests(me.id, vec![id], false).await
 }
 

@@ -3,13 +3,13 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde_json::Value;
 
 use super::entity::quote::may_quote;
 use super::entity::status::Place;
 use super::error::Error;
-use super::page::{Answer, Links, Page};
+use super::page::Page;
 use super::params::Params;
 use super::service::{Me, Service, Shared};
 use super::statuses::post_id;
@@ -76,13 +76,8 @@ pub(super) async fn index(
     params: Params,
 ) -> Result<Response, Error> {
     let post = service.seen(Some(me.id), &id).await?.post.id;
-    let page = Page::read(&params, 20, 40);
-    let read = move |feed: &Feed| feed.listing(Listing::Quotes, post.0, page.window);
-    let found = page.shown(service.read(post.bucket(), read).await?);
-    let ids: Vec<_> = found.iter().map(|(_, quote)| PostId(*quote)).collect();
-    let items = service.statuses(Some(me.id), &ids, Place::Thread).await?;
-    let links = Links::of(found.iter().map(|(place, _)| *place), page.window);
-    Ok(Answer { base: &service.settings.base, uri: &uri, items, links }.into_response())
+    let quotes = (Listing::Quotes, post.0, post.bucket());
+    service.listed_posts(me.id, quotes, &uri, Page::read(&params, 20, 40), Place::Thread).await
 }
 
 pub(super) async fn revoke(

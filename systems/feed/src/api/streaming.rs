@@ -179,7 +179,7 @@ impl Feeding {
     }
 
     async fn notification(&self, account: AccountId, id: ItemId) -> Result<(), Over> {
-        let window = Window { below: id.0.checked_add(1), above: id.0.checked_sub(1), ..Window::newest(1) };
+        let window = Window::only(id.0);
         let told = self.service.read(account.bucket(), move |feed| feed.notifications(account, window)).await;
         let Ok(told) = told else { return Ok(()) };
         for shown in self.service.notifications_json(account, &told).await.unwrap_or_default() {

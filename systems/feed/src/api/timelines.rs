@@ -61,7 +61,7 @@ impl Service {
         let wishes = self.wishes(account).await?;
         let generation = self.homes.begin(wishes.clone());
         let found = self.pull_home(&wishes, Window::newest(KEPT)).await?;
-        self.homes.fill(account, generation, &found.posts);
+        self.homes.fill(account, generation, &found.posts, found.end.is_some());
         Ok(())
     }
 
@@ -185,7 +185,27 @@ pub(super) async fn list(
     service.page_of_posts(Some(account), found, page.window, &uri, Place::Home).await
 }
 
-/// Posts of a listing of one's own, whose places are not the posts' ids.
+impl Service {
+    /// A page of the posts of a listing, whose places are not the posts' ids.
+    pub(crate) async fn listed_posts(
+        &self,
+        viewer: AccountId,
+        (listing, owner, bucket): (Listing, u64, u16),
+        uri: &Uri,
+        page: Page,
+        place: Place,
+    ) -> Result<Response, Error> {
+        let window = page.window;
+        let found = self.read(bucket, move |feed| feed.listing(listing, owner, window)).await?;
+        let found = page.shown(found);
+        let posts: Vec<PostId> = found.iter().map(|(_, post)| PostId(*post)).collect();
+        let items = self.statuses(Some(viewer), &posts, place).await?;
+        let links = Links::of(found.iter().map(|(place, _)| *place), window);
+        Ok(Answer { base: &self.settings.base, uri, items, links }.into_response())
+    }
+}
+
+/// Posts of a listing of one's own.
 async fn kept(
     service: &Service,
     me: Me,
@@ -193,19 +213,8 @@ async fn kept(
     params: &Params,
     listing: Listing,
 ) -> Result<Response, Error> {
-    let page = Page::read(params, 20, 40);
-    let (account, window) = (me.id, page.window);
-    let found = service.read(account.bucket(), move |feed| feed.listing(listing, account.0, window)).await?;
-    let found = page.shown(found);
-    let posts: Vec<PostId> = found.iter().map(|(_, post)| PostId(*post)).collect();
-    let items = service.statuses(Some(account), &posts, Place::Account).await?;
-    Ok(Answer {
-        base: &service.settings.base,
-        uri,
-        items,
-        links: Links::of(found.iter().map(|(place, _)| *place), window),
-    }
-    .into_response())
+    let own = (listing, me.id.0, me.id.bucket());
+    service.listed_posts(me.id, own, uri, Page::read(params, 20, 40), Place::Account).await
 }
 
 pub(super) async fn favourites(

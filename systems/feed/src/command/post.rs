@@ -4,6 +4,7 @@ use crate::value::{AccountId, Application, ItemId, Mention, Poll, PostId, PostRe
 
 decalog_runtime::payloads! {
     /// What is posted. Names and tags in the text were found at the edge.
+    #[derive(Default)]
     Draft {
         /// As it was written.
         text: String,

@@ -88,7 +88,7 @@ impl Rows {
 
     /// Whom a request is about.
     fn request(&self, account: AccountId, id: ItemId) -> Option<AccountId> {
-        let window = Window { below: id.0.checked_add(1), above: id.0.checked_sub(1), ..Window::newest(1) };
+        let window = Window::only(id.0);
         let found = self.listing(Listing::NotificationRequests, account.0, window);
         found.first().map(|(_, from)| AccountId(*from))
     }

@@ -75,7 +75,7 @@ impl Feed {
 
     /// A notification, as long as it is there.
     pub fn notification(&self, account: AccountId, id: ItemId) -> Option<Notification> {
-        let window = Window { below: id.0.checked_add(1), above: id.0.checked_sub(1), ..Window::newest(1) };
+        let window = Window::only(id.0);
         self.rows.notifications(account, window).pop().map(|(_, told)| told)
     }
 

@@ -127,6 +127,11 @@ impl Window {
         Window { most, ..Window::default() }
     }
 
+    /// This place alone.
+    pub fn only(place: u64) -> Window {
+        Window { below: place.checked_add(1), above: place.checked_sub(1), ..Window::newest(1) }
+    }
+
     /// Whether a place lies within.
     pub fn holds(self, place: u64) -> bool {
         self.below.is_none_or(|below| place < below) && self.above.is_none_or(|above| place > above)

@@ -18,22 +18,7 @@ use crate::world::World;
 
 /// A draft with nothing but words.
 pub(crate) fn draft(text: &str, visibility: Visibility) -> Draft {
-    Draft {
-        text: text.to_owned(),
-        spoiler: String::new(),
-        sensitive: false,
-        language: None,
-        visibility,
-        reply_to: None,
-        conversation: None,
-        mentions: Vec::new(),
-        tags: Vec::new(),
-        media: Vec::new(),
-        poll: None,
-        application: None,
-        quote: None,
-        quote_policy: QuotePolicy::Public,
-    }
+    Draft { text: text.to_owned(), visibility, ..Draft::default() }
 }
 
 /// Somebody follows, as they are asked to say it.

@@ -18,6 +18,8 @@ use crate::value::{AccountId, Entry, PostId, PostRef, SECOND, Visibility};
 /// Posts that were liked, and reblogged, from which a taste is read.
 const LIKED: usize = 60;
 const REBLOGGED: usize = 30;
+/// Whom somebody follows, as far as that is looked at.
+const FOLLOWED: usize = 2_000;
 /// Of how many whom somebody follows is looked whom they follow, and of how many of those.
 const FRIENDS: usize = 50;
 const THEIRS: usize = 100;
@@ -152,7 +154,7 @@ impl Service {
     /// All that sources look at for somebody.
     pub(crate) async fn view<'a>(&self, me: AccountId, landscape: &'a Landscape) -> Result<View<'a>, Error> {
         let read = self.read(me.bucket(), move |feed| {
-            let following = feed.listing(Listing::Following, me.0, Window::newest(THEIRS * TAGS));
+            let following = feed.listing(Listing::Following, me.0, Window::newest(FOLLOWED));
             let tags = feed.followed_tags(me).into_iter().map(|(_, tag)| tag).collect::<BTreeSet<_>>();
             (following.into_iter().map(|(_, account)| account).collect::<Vec<_>>(), tags)
         });

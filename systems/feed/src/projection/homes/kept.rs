@@ -193,10 +193,10 @@ impl Kept {
         any.into_iter().for_each(|account| self.forget(account));
     }
 
-    pub(super) fn fill(&mut self, account: AccountId, generation: u64, posts: &[PostId]) {
+    pub(super) fn fill(&mut self, account: AccountId, generation: u64, posts: &[PostId], older: bool) {
         let Some(slot) = self.slots.get(&account).map(|slot| *slot as usize) else { return };
         if self.homes[slot].as_ref().is_some_and(|home| home.generation == generation) {
-            self.rings[slot].fill(posts);
+            self.rings[slot].fill(posts, older);
         }
     }
 

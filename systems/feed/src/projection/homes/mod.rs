@@ -30,6 +30,8 @@ const HOMES: usize = 1_000_000;
 const STRETCH: usize = 4_096;
 /// News that one who listens may be behind.
 const NEWS: usize = 1_024;
+/// Events after which those before are given free, also while there are always more.
+const RELEASE: u64 = 1_024;
 
 /// What somebody who listens is told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,9 +113,10 @@ impl Homes {
         kept.begin(wishes)
     }
 
-    /// Puts into a timeline what was before it was begun, unless it was thrown away meanwhile.
-    pub fn fill(&self, account: AccountId, generation: u64, posts: &[PostId]) {
-        self.kept(account).fill(account, generation, posts);
+    /// Puts into a timeline what was before it was begun, unless it was thrown away meanwhile. Older ones than these may be
+    /// there, or they are all.
+    pub fn fill(&self, account: AccountId, generation: u64, posts: &[PostId], older: bool) {
+        self.kept(account).fill(account, generation, posts, older);
     }
 
     /// Listens to what concerns an account.
@@ -228,17 +231,19 @@ pub async fn follow(
     homes: Arc<Homes>,
     standings: Arc<Standings>,
 ) {
-    let mut queue = Queue::default();
+    let (mut queue, mut released) = (Queue::default(), events.cursor());
     loop {
-        let next = match events.try_next() {
-            Ok(None) if queue.waiting.is_empty() => {
-                // They lie in memory: nothing before is read again.
-                let seen = events.cursor();
-                events.release(seen);
-                events.next().await.map(Some)
-            }
-            next => next,
-        };
+        let mut next = events.try_next();
+        let idle = matches!(next, Ok(None)) && queue.waiting.is_empty();
+        let seen = events.cursor();
+        if idle || seen.offset >= released.offset + RELEASE {
+            // They lie in memory: nothing before is read again.
+            events.release(seen);
+            released = seen;
+        }
+        if idle {
+            next = events.next().await.map(Some);
+        }
         match next {
             Ok(Some(published)) => {
                 standings.apply(&published.event);
@@ -299,7 +304,7 @@ mod tests {
         let generation = homes.begin(wishes());
         homes.apply(0, Arrived { entry: entry(9, 2) }.into());
         assert_eq!(newest(&homes), Found::Cold, "not before it is filled");
-        homes.fill(AccountId(1), generation, &[PostId(5), PostId(7), PostId(9)]);
+        homes.fill(AccountId(1), generation, &[PostId(5), PostId(7), PostId(9)], false);
         homes.apply(0, Arrived { entry: entry(8, 3) }.into());
         homes.apply(0, Arrived { entry: entry(8, 3) }.into());
         homes.apply(0, Arrived { entry: entry(10, 4) }.into());
@@ -313,7 +318,7 @@ mod tests {
         assert_eq!(homes.read(AccountId(1), rising), Found::Posts(vec![PostId(7)]));
         homes.apply(0, HomeChanged { account: AccountId(1) }.into());
         assert_eq!(newest(&homes), Found::Cold);
-        homes.fill(AccountId(1), generation, &[PostId(5)]);
+        homes.fill(AccountId(1), generation, &[PostId(5)], false);
         assert_eq!(newest(&homes), Found::Cold, "what was made of older wishes is not taken");
     }
 
@@ -322,7 +327,7 @@ mod tests {
         let homes = Homes::new(1);
         let (mut live, mut news) = (homes.listen(AccountId(1)), homes.news());
         let generation = homes.begin(wishes());
-        homes.fill(AccountId(1), generation, &[]);
+        homes.fill(AccountId(1), generation, &[], false);
         let post = PostRef { post: PostId(9), author: AccountId(2) };
         homes.apply(0, Arrived { entry: entry(9, 2) }.into());
         homes.apply(0, Arrived { entry: entry(9, 2) }.into());
@@ -342,7 +347,7 @@ mod tests {
     fn only_so_many_are_kept_and_what_is_older_is_not_made_up() {
         let homes = Homes::new(1);
         let generation = homes.begin(wishes());
-        homes.fill(AccountId(1), generation, &[]);
+        homes.fill(AccountId(1), generation, &[], false);
         for post in 1..=10_000 {
             homes.apply(0, Arrived { entry: entry(post, 2) }.into());
         }
@@ -354,6 +359,21 @@ mod tests {
         );
     }
 
+    #[test]
+    fn what_is_gone_from_a_full_timeline_does_not_make_it_whole() {
+        let homes = Homes::new(1);
+        let generation = homes.begin(wishes());
+        let posts: Vec<PostId> = (1_001..=1_000 + KEPT as u64).map(PostId).collect();
+        homes.fill(AccountId(1), generation, &posts, true);
+        let post = PostRef { post: PostId(1_200), author: AccountId(2) };
+        homes.apply(0, Gone { post, own: false }.into());
+        homes.apply(0, Arrived { entry: entry(5, 2) }.into());
+        let below = |place| Window { below: Some(place), ..Window::newest(3) };
+        assert_eq!(homes.read(AccountId(1), below(1_002)), Found::Older, "what lies before is looked for");
+        let found = Found::Posts([1_004, 1_003, 1_002].map(PostId).to_vec());
+        assert_eq!(homes.read(AccountId(1), below(1_005)), found);
+    }
+
     /// So many who follow account 2, each with an own timeline.
     fn crowd(readers: u64) -> Homes {
         let homes = Homes::new(1);
@@ -361,7 +381,7 @@ mod tests {
             let account = AccountId(1_000 + reader);
             let following = HashMap::from([(AccountId(2), following(true))]);
             let generation = homes.begin(Wishes { account, following, ..Wishes::default() });
-            homes.fill(account, generation, &[]);
+            homes.fill(account, generation, &[], false);
         }
         homes
     }
@@ -378,7 +398,7 @@ mod tests {
         let readers = 3 * STRETCH as u64;
         let homes = crowd(readers);
         let generation = homes.begin(wishes());
-        homes.fill(AccountId(1), generation, &[]);
+        homes.fill(AccountId(1), generation, &[], false);
         let mut queue = Queue::default();
         let mut tell = |event: Event| {
             let work = homes.take_up(0, event).expect("for readers");

@@ -17,6 +17,8 @@ pub(super) struct Ring {
     posts: Vec<u64>,
     /// Everything newer than the first of them is here, or has been.
     pub(super) complete: bool,
+    /// There may be older posts than those that are here.
+    cut: bool,
     /// Somebody listens to it.
     pub(super) live: bool,
     /// It was read since whoever makes room came by.
@@ -38,11 +40,13 @@ impl Ring {
             },
             _ => self.posts.len(),
         };
+        if place == 0 && self.cut {
+            // Between it and the others may be posts that are not here.
+            return false;
+        }
         if self.posts.len() == MOST {
-            if place == 0 {
-                return false;
-            }
             self.posts.drain(..MOST - KEPT);
+            self.cut = true;
             return self.put(post);
         }
         if self.posts.len() == self.posts.capacity() {
@@ -54,13 +58,14 @@ impl Ring {
         true
     }
 
-    /// Puts in what was before it was begun; now it is whole.
-    pub(super) fn fill(&mut self, posts: &[PostId]) {
+    /// Puts in what was before it was begun; now nothing is missing between, and older ones may be.
+    pub(super) fn fill(&mut self, posts: &[PostId], older: bool) {
         self.posts.extend(posts.iter().map(|post| post.0));
         self.posts.sort_unstable();
         self.posts.dedup();
         let over = self.posts.len().saturating_sub(KEPT);
         self.posts.drain(..over);
+        self.cut = older || over > 0;
         self.posts.shrink_to_fit();
         self.complete = true;
     }
@@ -83,8 +88,7 @@ impl Ring {
         let part = self.posts.get(from..to).unwrap_or_default();
         let short = part.len() < window.most
             && window.above.is_none_or(|above| self.posts.first().is_none_or(|first| above < *first));
-        let reaches_end = self.posts.len() >= KEPT;
-        if reaches_end && (short || window.rising && from == 0) {
+        if self.cut && (short || window.rising && from == 0) {
             return Found::Older;
         }
         let ids = |post: &u64| PostId(*post);
