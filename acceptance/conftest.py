@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from clients.mastodon_client import Crowd, Mastodon, feed_server
+from clients.mastodon_client import Crowd, Mastodon, feed_server, moderator
 from clients.quickfix_client import QuickFixClient, stop_all
 from decalog_server import BINARY, Server, Unit
 
@@ -80,6 +80,12 @@ def people(feed: Server) -> Crowd:
 def nobody(people: Crowd) -> Mastodon:
     """Somebody who is not signed in."""
     return people.nobody()
+
+
+@pytest.fixture(scope="module")
+def admin(feed: Server, people: Crowd) -> Mastodon:
+    """A moderator of it."""
+    return moderator(feed)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 import requests
 from mastodon import Mastodon, MastodonAPIError
 
+from clients.account import first_password
 from clients.browser import Browser
 from clients.people import SCOPES, People, eventually, feed_server
 from decalog_server import PASSWORD, SECRETS
@@ -85,3 +86,16 @@ def refused(*statuses: int, said: str = "") -> Iterator[None]:
     with pytest.raises(MastodonAPIError, match=said) as raised:
         yield
     assert raised.value.args[1] in statuses, raised.value
+
+
+MODERATES = ["read", "write", "follow", "admin:read", "admin:write"]
+
+
+def moderator(server) -> Mastodon:
+    """The administrator that the first start made, who moderates, too."""
+    app = Mastodon.create_app("Moderation", api_base_url=server.url, scopes=MODERATES)
+    SECRETS.add(app[1])
+    client = Mastodon(*app, api_base_url=server.url, session=session())
+    SECRETS.add(client.log_in("admin", first_password(server), scopes=MODERATES, allow_http=True))
+    client.me_id, client.name = client.me().id, "admin"
+    return client

@@ -76,6 +76,7 @@ pub(crate) fn start(config: &Config, http: SocketAddr, ground: Ground) -> Result
         calling,
         blobs,
         collect_every: config.blobs.collect_every.length(),
+        erase_within: config.server.erasure_window.length(),
         identity,
         settings: Settings {
             base: crate::identity::issuer(config, http),

@@ -95,7 +95,7 @@ pub(super) async fn open_accounts(
     }
     let open = people.into_iter().map(|number| {
         let account = graph.accounts[number as usize];
-        (account, OpenAccount { account, name: name(number) }.into())
+        (account, OpenAccount { account, name: name(number), moderators: Vec::new() }.into())
     });
     ask_all(running, open).await?;
     ask_all(running, follows.into_iter()).await

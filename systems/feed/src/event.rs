@@ -1,6 +1,7 @@
 //! Everything that a partition tells others: what timelines in memory and open streams are fed with.
 
-use crate::value::{AccountId, Entry, ItemId, NotificationKind, PostId, PostRef, Standing};
+use crate::state::Emoji;
+use crate::value::{AccountId, Entry, ItemId, Notice, NotificationKind, PostId, PostRef, Standing};
 
 decalog_runtime::payloads! {
     /// A slice of a post's fan-out has arrived, for the followers of its author that are of this partition.
@@ -59,6 +60,23 @@ decalog_runtime::payloads! {
         /// Whose.
         account: AccountId,
     }
+    /// An account was erased: told by its own partition.
+    AccountGone {
+        /// Which.
+        account: AccountId,
+    }
+    /// The server lets everybody know something.
+    Noticed {
+        /// What.
+        notice: Notice,
+    }
+    /// A custom emoji was made or changed, or is gone.
+    EmojiChanged {
+        /// Its name.
+        shortcode: String,
+        /// What it is now.
+        emoji: Option<Emoji>,
+    }
     /// Moderators have taken measures about an account: told by its own partition.
     StandingChanged {
         /// Whose.
@@ -99,6 +117,12 @@ decalog_runtime::kinds! {
         15 "notifications-merged" NotificationsMerged,
         /// Moderators have taken measures about an account.
         16 "standing-changed" StandingChanged,
+        /// The server lets everybody know something.
+        17 "noticed" Noticed,
+        /// A custom emoji was made or changed, or is gone.
+        18 "emoji-changed" EmojiChanged,
+        /// An account was erased.
+        19 "account-gone" AccountGone,
         /// Somebody's push subscriptions changed.
         20 "push-changed" PushChanged,
     }

@@ -11,6 +11,7 @@ use decalog_runtime::{
 };
 use decalog_seal::KeyRing;
 
+use crate::projection::emojis::Emojis;
 use crate::projection::homes::{Homes, follow};
 use crate::projection::standings::Standings;
 use crate::state::{Feed, SYSTEM};
@@ -67,6 +68,10 @@ pub struct Running {
     pub homes: Arc<Homes>,
     /// Who is limited.
     pub(crate) standings: Arc<Standings>,
+    /// The custom emoji.
+    pub(crate) emojis: Arc<Emojis>,
+    /// The tables of all partitions.
+    pub(crate) database: Database,
     system: Mutex<Option<System<Feed>>>,
 }
 
@@ -77,8 +82,9 @@ impl Running {
         let database = Database::open(&core.tables, core.cache_bytes)
             .map_err(|source| Failure::Tables { path: core.tables, source })?;
         let count = usize::from(partitions);
+        let tables = database.clone();
         let make = move |id: PartitionId| {
-            let tables = database.partition(id).expect("a keyspace of an open database");
+            let tables = tables.partition(id).expect("a keyspace of an open database");
             Feed::new(Arc::new(tables), (id.0 & 0xffff) as usize, count)
         };
         let setup = Setup {
@@ -91,6 +97,7 @@ impl Running {
         };
         let system = System::start(setup, SYSTEM, partitions)?;
         let partitions = system.partitions().to_vec();
+        let emojis = Arc::new(Emojis::default());
         let (homes, standings) = (Arc::new(Homes::new(count)), Arc::new(Standings::default()));
         for (place, partition) in partitions.iter().enumerate() {
             // Nothing is kept yet: what was before is read from the tables.
@@ -98,9 +105,14 @@ impl Running {
             for (account, standing) in partition.read_blocking(0, Feed::standings)?.value {
                 standings.set(account, standing);
             }
-            tokio::spawn(follow(events, place, Arc::clone(&homes), Arc::clone(&standings)));
+            for emoji in partition.read_blocking(0, Feed::all_emoji)?.value {
+                emojis.set(&emoji.shortcode.clone(), Some(emoji));
+            }
+            let (homes, standings, emojis) =
+                (Arc::clone(&homes), Arc::clone(&standings), Arc::clone(&emojis));
+            tokio::spawn(follow(events, place, homes, standings, emojis));
         }
-        Ok(Running { partitions, homes, standings, system: Mutex::new(Some(system)) })
+        Ok(Running { partitions, homes, standings, emojis, database, system: Mutex::new(Some(system)) })
     }
 
     /// Answers what was taken, syncs, and stops.

@@ -62,6 +62,10 @@ pub enum Sabotage {
     ModelCheck,
     /// What somebody was shown is kept when it shall be forgotten.
     ForgetShown,
+    /// What an erased account leaves stays.
+    Erasure,
+    /// Who is suspended is seen and acts as before.
+    Suspension,
 }
 
 #[cfg(feature = "sabotage")]

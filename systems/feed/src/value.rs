@@ -535,3 +535,48 @@ impl Ranker {
         [Ranker::Default, Ranker::Trained, Ranker::Chronological].into_iter().find(|it| it.name() == name)
     }
 }
+
+/// What a report is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReportCategory {
+    /// Advertisements, or the same again and again.
+    Spam,
+    /// It is against the law.
+    Legal,
+    /// It breaks a rule of the server.
+    Violation,
+    /// Something else.
+    #[default]
+    Other,
+}
+
+impl ReportCategory {
+    /// The name that the API uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            ReportCategory::Spam => "spam",
+            ReportCategory::Legal => "legal",
+            ReportCategory::Violation => "violation",
+            ReportCategory::Other => "other",
+        }
+    }
+
+    /// Reads that name.
+    pub fn parse(name: &str) -> Option<ReportCategory> {
+        [ReportCategory::Spam, ReportCategory::Legal, ReportCategory::Violation, ReportCategory::Other]
+            .into_iter()
+            .find(|category| category.name() == name)
+    }
+}
+
+/// What the server lets everybody know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Notice {
+    /// An announcement was made or changed.
+    Announced(ItemId),
+    /// One was taken back.
+    Withdrawn(ItemId),
+    /// So many react so to one.
+    Reacted(ItemId, String, u64),
+}

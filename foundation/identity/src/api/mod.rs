@@ -11,6 +11,7 @@ mod keys;
 mod logon;
 pub mod oauth;
 mod passkey;
+pub mod people;
 pub mod provider;
 mod random;
 mod recorder;

@@ -17,7 +17,7 @@ use decalog_runtime::{
 };
 use decalog_seal::KeyRing;
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 
 use super::authenticator::Doorkeeper;
 use super::challenge::Challenges;
@@ -30,7 +30,7 @@ use super::random;
 use super::recorder::{Recorder, Recording};
 use crate::command::{Command, NoteFailures, OpenAccount, Refusal, Reply, SetClient, SetRole};
 use crate::engine::webauthn::RelyingParty;
-use crate::event::Event;
+use crate::event::{Event, What};
 use crate::password;
 use crate::projection::audit::Audit;
 use crate::projection::principals::{Aliases, Principals};
@@ -46,6 +46,8 @@ pub const ADMIN: &str = "identity:admin";
 pub const SELF: &str = "identity:self";
 /// The client that comes with the server: a command line that signs in by device code.
 pub const OWN_CLIENT: &str = "decalog";
+/// Erasures that who listens may be behind; whoever is further behind asks for all.
+const ERASED: usize = 64;
 /// How often failures and keys are looked after.
 const ROUND: Duration = Duration::from_secs(5);
 
@@ -197,6 +199,7 @@ pub struct Identity {
     pub(crate) erasures: Arc<Erasures>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) doorkeeper: Arc<Doorkeeper>,
+    erased: broadcast::Sender<u64>,
     reached: watch::Receiver<u64>,
     running: std::sync::Mutex<Option<(System<Directory>, Recording)>>,
 }
@@ -253,7 +256,8 @@ impl Identity {
         let audit = Arc::new(Audit::new(files, Address::of_record(from)));
         let recording = recorder.spawn(Handle::current()).map_err(Failure::Audit)?;
         let (reach, reached) = watch::channel(from);
-        tokio::spawn(follow(news, from, principals.clone(), audit.clone(), reach));
+        let erased = broadcast::channel(ERASED).0;
+        tokio::spawn(follow(news, from, principals.clone(), audit.clone(), erased.clone(), reach));
         let keys =
             Keys::open(&plan.keys).map_err(|source| Failure::Keys { path: plan.keys.clone(), source })?;
         let settings = plan.settings;
@@ -277,6 +281,7 @@ impl Identity {
             erasures: plan.erasures,
             clock: plan.clock,
             doorkeeper: Arc::new(doorkeeper),
+            erased,
             reached,
             running: std::sync::Mutex::new(Some((system, recording))),
         });
@@ -296,6 +301,16 @@ impl Identity {
     /// Who lets people in over protocols that have no tokens. Must be called inside the Tokio runtime.
     pub fn logons(self: &Arc<Self>) -> Arc<dyn Logons> {
         Arc::new(Direct::new(Arc::clone(self)))
+    }
+
+    /// The accounts that were erased, as far as the ledger knows: all of before the start.
+    pub fn erased(&self) -> Vec<u64> {
+        self.erasures.of::<Directory>().into_iter().map(|(account, _)| account).collect()
+    }
+
+    /// Hears of each account that is erased from now on.
+    pub fn hear_erasures(&self) -> broadcast::Receiver<u64> {
+        self.erased.subscribe()
     }
 
     /// What is wrong with the partition, if anything.
@@ -501,6 +516,7 @@ async fn follow(
     from: u64,
     principals: Arc<Principals>,
     audit: Arc<Audit>,
+    erased: broadcast::Sender<u64>,
     reach: watch::Sender<u64>,
 ) {
     while let Some(news) = news.recv().await {
@@ -508,6 +524,10 @@ async fn follow(
             News::Events(offset, time, events) if offset >= from => {
                 for (index, event) in (0_u32..).zip(events) {
                     principals.apply(&event);
+                    if matches!(event.what, What::AccountErased(_)) {
+                        // Nobody may listen.
+                        let _ = erased.send(event.account);
+                    }
                     audit.add(Address { offset, index }, time, &event);
                 }
             }

@@ -8,7 +8,7 @@ use decalog_gateway::access::{Principal, Scopes as Held};
 
 use crate::event::{Event, What};
 use crate::state::Directory;
-use crate::value::{Client, Hash, Scopes, narrowed};
+use crate::value::{Client, Hash, Scopes, holds, narrowed};
 
 /// A session or an API key, as whoever shows it is seen.
 #[derive(Clone, Debug)]
@@ -162,6 +162,15 @@ impl Picture {
     /// The trusted key with this name.
     pub fn trusts(&self, kid: &str) -> Option<&Trusted> {
         self.trusted.get(kid)
+    }
+
+    /// The accounts that hold a right and are let in, in order.
+    pub fn holders(&self, right: &str) -> Vec<u64> {
+        let may = |person: &Person| !person.disabled && holds(&person.scopes, right);
+        let mut found: Vec<u64> =
+            self.people.iter().filter(|(_, person)| may(person)).map(|(id, _)| *id).collect();
+        found.sort_unstable();
+        found
     }
 
     fn is_out(&self, account: u64) -> bool {

@@ -27,10 +27,56 @@ impl Database {
 
     /// A partition's tables.
     pub fn partition(&self, partition: PartitionId) -> io::Result<impl Backing + use<>> {
-        let name = format!("p{:08x}", partition.0);
-        let keyspace = self.0.keyspace(&name, KeyspaceCreateOptions::default).map_err(io::Error::other)?;
+        let keyspace = self.0.keyspace(&name_of(partition), KeyspaceCreateOptions::default);
+        let keyspace = keyspace.map_err(io::Error::other)?;
         Ok(Partition { database: self.0.clone(), keyspace })
     }
+
+    /// Rewrites the files of these partitions, and the journal that they share, without what was removed or overwritten.
+    /// Takes as long as reading all of them; reads and writes go on meanwhile.
+    pub fn forget(&self, partitions: &[PartitionId]) -> io::Result<()> {
+        let open =
+            |partition: &PartitionId| self.0.keyspace(&name_of(*partition), KeyspaceCreateOptions::default);
+        let work = || {
+            let keyspaces = partitions.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+            keyspaces.iter().try_for_each(Keyspace::rotate_memtable_and_wait)?;
+            self.turn_journal()?;
+            keyspaces.iter().try_for_each(|keyspace| {
+                keyspace.rotate_memtable_and_wait()?;
+                keyspace.major_compact()
+            })
+        };
+        work().map_err(|error: fjall::Error| io::Error::other(error))
+    }
+
+    /// Fills the journal's file, so that it is finished and, as all of it stands in tables, removed.
+    fn turn_journal(&self) -> fjall::Result<()> {
+        let filler = self.0.keyspace(FILLER, KeyspaceCreateOptions::default)?;
+        let mut piece = vec![0; PIECE_BYTES];
+        let mut noise = 0x9e37_79b9_7f4a_7c15_u64;
+        for number in 0..PIECES {
+            // What can be compressed fills nothing (xorshift64, Marsaglia 2003).
+            for bytes in piece.chunks_exact_mut(8) {
+                noise ^= noise << 13;
+                noise ^= noise >> 7;
+                noise ^= noise << 17;
+                bytes.copy_from_slice(&noise.to_le_bytes());
+            }
+            filler.insert(number.to_be_bytes(), &piece[..])?;
+        }
+        filler.rotate_memtable_and_wait()?;
+        self.0.delete_keyspace(filler)
+    }
+}
+
+/// Tables that are there only while a journal is filled.
+const FILLER: &str = "filler";
+/// A journal's file is finished when it has more than 64 MB.
+const PIECES: u32 = 65;
+const PIECE_BYTES: usize = 1 << 20;
+
+fn name_of(partition: PartitionId) -> String {
+    format!("p{:08x}", partition.0)
 }
 
 struct Partition {

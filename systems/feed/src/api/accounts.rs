@@ -1,6 +1,6 @@
 //! Accounts: whose they are, what they wrote, and who follows whom.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -18,7 +18,7 @@ use crate::command::UpdateProfile;
 use crate::engine::text;
 use crate::media::Shape;
 use crate::state::{Account, Feed, Listing, Window};
-use crate::value::{AccountId, Entry, Field, PostId, QuotePolicy, Visibility};
+use crate::value::{AccountId, Entry, Field, PostId, QuotePolicy, Standing, Visibility};
 
 /// The longest texts of a profile, in characters.
 const DISPLAY_NAME: usize = 30;
@@ -37,8 +37,14 @@ impl Service {
         self.read(id.bucket(), move |feed| feed.account(id)).await?.ok_or_else(Error::not_found)
     }
 
-    /// The accounts of these ids that there are, in this order.
+    /// The accounts of these ids that there are and that are not suspended, in this order.
     pub(crate) async fn accounts(&self, ids: &[AccountId]) -> Result<Vec<Account>, Error> {
+        let seen: Vec<AccountId> = ids.iter().copied().filter(|id| !self.is_suspended(*id)).collect();
+        self.all_accounts(&seen).await
+    }
+
+    /// The accounts of these ids that there are, in this order.
+    pub(crate) async fn all_accounts(&self, ids: &[AccountId]) -> Result<Vec<Account>, Error> {
         let mut parts: BTreeMap<usize, Vec<AccountId>> = BTreeMap::new();
         for id in ids {
             parts.entry(self.place(id.bucket())).or_default().push(*id);
@@ -169,6 +175,7 @@ async fn remove_picture(service: &Service, me: Me, shape: Shape) -> Result<Json<
     match shape {
         Shape::Avatar => update.avatar = Some(Vec::new()),
         Shape::Header => update.header = Some(Vec::new()),
+        Shape::Emoji => unreachable!("an emoji is of no account"),
     }
     service.ask(me.id, me.id.bucket(), update).await?;
     service.own(me.id).await
@@ -192,7 +199,7 @@ pub(super) async fn show(
 
 pub(super) async fn several(State(service): State<Shared>, params: Params) -> Result<Json<Value>, Error> {
     let ids = params.accounts("id");
-    let accounts = service.accounts(ids.get(..40).unwrap_or(&ids)).await?;
+    let accounts = service.all_accounts(ids.get(..40).unwrap_or(&ids)).await?;
     Ok(Json(accounts.iter().map(|account| service.account_json(account)).collect()))
 }
 
@@ -207,7 +214,11 @@ pub(super) async fn relationships(
     params: Params,
 ) -> Result<Json<Value>, Error> {
     let ids = params.accounts("id");
-    let known: Vec<AccountId> = service.accounts(&ids).await?.iter().map(|account| account.id).collect();
+    let known = match params.is("with_suspended") {
+        true => service.all_accounts(&ids).await?,
+        false => service.accounts(&ids).await?,
+    };
+    let known: Vec<AccountId> = known.iter().map(|account| account.id).collect();
     let relations = service.read(me.id.bucket(), move |feed| {
         known.into_iter().map(|id| (id, feed.relation(me.id, id))).collect::<Vec<_>>()
     });
@@ -224,7 +235,7 @@ pub(super) async fn familiar_followers(
     let mine: Vec<u64> = mine.await?.into_iter().map(|(_, subject)| subject).collect();
     let mut answer = Vec::new();
     for id in params.accounts("id").into_iter().take(20) {
-        if !may_see_graph(&service, id, Some(&me)).await? {
+        if service.is_suspended(id) || !may_see_graph(&service, id, Some(&me)).await? {
             answer.push(json!({ "id": id.to_string(), "accounts": [] }));
             continue;
         }
@@ -257,7 +268,7 @@ async fn graph(
     listing: Listing,
 ) -> Result<Response, Error> {
     let id = account_id(id)?;
-    if !may_see_graph(service, id, me.as_ref()).await? {
+    if service.is_suspended(id) || !may_see_graph(service, id, me.as_ref()).await? {
         return Ok(Json(json!([])).into_response());
     }
     service.listed_accounts(listing, id.0, id.bucket(), uri, Page::read(params, 40, 80)).await
@@ -382,6 +393,22 @@ impl Service {
     }
 }
 
+/// Accounts that moderators have done something about, as one viewer may find them.
+pub(crate) struct Known {
+    standings: HashMap<AccountId, Standing>,
+    viewer: Option<AccountId>,
+    followed: BTreeSet<AccountId>,
+}
+
+impl Known {
+    /// Whether the viewer finds an account where everybody looks: a limited one only who follows it, a suspended one nobody.
+    pub(crate) fn may_find(&self, account: AccountId) -> bool {
+        let standing = self.standings.get(&account).copied().unwrap_or_default();
+        !standing.suspended
+            && (!standing.limited || self.viewer == Some(account) || self.followed.contains(&account))
+    }
+}
+
 pub(super) async fn search(
     State(service): State<Shared>,
     me: Me,
@@ -389,7 +416,8 @@ pub(super) async fn search(
 ) -> Result<Json<Value>, Error> {
     let limit = params.number("limit").and_then(|limit| usize::try_from(limit).ok()).unwrap_or(40).min(80);
     let offset = super::search::offset(&params);
-    let mut found = service.find_accounts(&params.words("q").unwrap_or_default(), offset, limit).await?;
+    let query = params.words("q").unwrap_or_default();
+    let mut found = service.find_accounts(Some(me.id), &query, offset, limit).await?;
     if params.is("following") {
         let ids: Vec<AccountId> = found.iter().map(|account| account.id).collect();
         let followed = service.read(me.id.bucket(), move |feed| {
@@ -402,9 +430,24 @@ pub(super) async fn search(
 }
 
 impl Service {
+    /// What a viewer knows of the accounts that moderators have done something about.
+    pub(crate) async fn known_to(&self, viewer: Option<AccountId>) -> Result<Known, Error> {
+        let standings = self.standings.all();
+        let Some(viewer) = viewer.filter(|_| !standings.is_empty()) else {
+            return Ok(Known { standings, viewer, followed: BTreeSet::new() });
+        };
+        let ids: Vec<AccountId> = standings.keys().copied().collect();
+        let followed = self.read(viewer.bucket(), move |feed| {
+            let follows = |id: &AccountId| feed.relation(viewer, *id).following.is_some();
+            ids.into_iter().filter(follows).collect()
+        });
+        Ok(Known { standings, viewer: Some(viewer), followed: followed.await? })
+    }
+
     /// Accounts whose names begin with a text, an exact name first.
     pub(crate) async fn find_accounts(
         &self,
+        viewer: Option<AccountId>,
         query: &str,
         offset: usize,
         limit: usize,
@@ -414,6 +457,8 @@ impl Service {
             Err(error) if !error.is_not_found() => return Err(error),
             found => found.ok(),
         };
+        let known = self.known_to(viewer).await?;
+        let exact = exact.filter(|account| known.may_find(account.id));
         let plain = query.trim_start_matches('@').to_lowercase();
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
         if plain.is_empty() || !plain.bytes().all(fits) {
@@ -424,6 +469,7 @@ impl Service {
             .await?
             .into_iter()
             .flatten()
+            .filter(|account| known.may_find(account.id))
             .collect();
         found.sort_by(|one, other| one.name.cmp(&other.name));
         if let Some(exact) = exact {

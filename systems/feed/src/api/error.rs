@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use decalog_identity::api::service::Trouble;
 use decalog_runtime::{ReadError, SubmitError};
 use serde_json::json;
 
@@ -36,6 +37,11 @@ impl Error {
     /// 422: the same, in words of its own.
     pub(crate) fn unprocessable(words: impl Into<Cow<'static, str>>) -> Error {
         Error::new(StatusCode::UNPROCESSABLE_ENTITY, words)
+    }
+
+    /// 403: not for who asks.
+    pub(crate) fn forbidden(words: impl Into<Cow<'static, str>>) -> Error {
+        Error::new(StatusCode::FORBIDDEN, words)
     }
 
     /// 401: somebody must be signed in.
@@ -78,10 +84,17 @@ impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Error {
         let status = match refusal {
             Refusal::NotFound => StatusCode::NOT_FOUND,
-            Refusal::NotAllowed | Refusal::Oneself => StatusCode::FORBIDDEN,
+            Refusal::NotAllowed | Refusal::Oneself | Refusal::Suspended => StatusCode::FORBIDDEN,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         };
         Error::new(status, refusal.to_string())
+    }
+}
+
+impl From<Trouble> for Error {
+    fn from(error: Trouble) -> Error {
+        tracing::warn!(%error, "identity does not do it");
+        Error::later("The server cannot do this now")
     }
 }
 

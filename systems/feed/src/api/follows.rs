@@ -49,7 +49,7 @@ pub(super) async fn follow(
         languages: params
             .list("languages")
             .unwrap_or_else(|| before.map_or_else(Vec::new, |how| how.languages)),
-        locked: other.locked,
+        locked: other.locked || service.standings.of(account).limited,
     };
     service.ask(account, account.bucket(), follow).await?;
     let heard = move |feed: &crate::state::Feed| {

@@ -76,6 +76,12 @@ impl Service {
         let accounts = self.accounts(&from).await?;
         let accounts: HashMap<AccountId, &Account> =
             accounts.iter().map(|account| (account.id, account)).collect();
+        let mut reports = HashMap::new();
+        for id in told.iter().filter_map(|(_, told)| told.report) {
+            if let Ok(report) = self.report(id).await {
+                reports.insert(id, self.report_json(&report).await?);
+            }
+        }
         let one = |(id, told): &Told| {
             let account = self.account_json(accounts.get(&told.from)?);
             let mut json = json!({
@@ -87,6 +93,9 @@ impl Service {
             });
             if let Some(post) = told.post {
                 json["status"] = shown.get_mut(&post.post)?.clone()?;
+            }
+            if let Some(report) = told.report {
+                json["report"] = reports.get(&report)?.clone();
             }
             Some(json)
         };
@@ -189,6 +198,12 @@ impl Service {
         from.dedup();
         let accounts = self.accounts(&from).await?;
         let seen = |post: PostId| statuses.iter().any(|status| status["id"] == post.to_string());
+        let mut reports = HashMap::new();
+        for id in groups.iter().filter_map(|group| group.members[0].1.report) {
+            if let Ok(report) = self.report(id).await {
+                reports.insert(id, self.report_json(&report).await?);
+            }
+        }
         let shown = groups.iter().filter(|group| group.members[0].1.post.is_none_or(|post| seen(post.post)));
         let one = |group: &Group| {
             let (newest, told) = &group.members[0];
@@ -205,6 +220,9 @@ impl Service {
             });
             if let Some(post) = told.post {
                 json["status_id"] = post.post.to_string().into();
+            }
+            if let Some(report) = told.report.and_then(|report| reports.get(&report)) {
+                json["report"] = report.clone();
             }
             json
         };

@@ -72,7 +72,7 @@ fn configuration(service: &Service) -> Value {
         "timelines_access": {
             "live_feeds": { "local": "public", "remote": "disabled" },
             "hashtag_feeds": { "local": "public", "remote": "disabled" },
-            "trending_link_feeds": { "local": "disabled", "remote": "disabled" },
+            "trending_link_feeds": { "local": "public", "remote": "disabled" },
         },
         "limited_federation": true,
     })
@@ -82,9 +82,16 @@ fn streaming(service: &Service) -> String {
     service.settings.base.replacen("http", "ws", 1)
 }
 
+impl Service {
+    /// A rule by its place.
+    pub(crate) fn rule_json(&self, place: usize) -> Option<Value> {
+        let text = self.settings.rules.get(place)?;
+        Some(json!({ "id": (place + 1).to_string(), "text": text, "hint": "", "translations": {} }))
+    }
+}
+
 fn rules_json(service: &Service) -> Value {
-    let rules = service.settings.rules.iter().enumerate();
-    rules.map(|(place, text)| json!({ "id": (place + 1).to_string(), "text": text, "hint": "", "translations": {} })).collect()
+    (0..service.settings.rules.len()).filter_map(|place| service.rule_json(place)).collect()
 }
 
 impl Service {

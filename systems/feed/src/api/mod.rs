@@ -1,12 +1,18 @@
 //! The Mastodon client API: which routes there are, and what each asks of who calls it.
 
 mod accounts;
+mod admin;
+mod announcements;
 mod apps;
 mod collection;
+mod domain_blocks;
+mod emojis;
 mod entity;
 mod error;
+mod export;
 mod filters;
 mod follows;
+mod forgetting;
 mod inbox;
 mod instance;
 mod lists;
@@ -18,12 +24,14 @@ mod polls;
 mod push;
 mod quotes;
 mod rank;
+mod reports;
 mod scheduled;
 mod search;
 pub mod service;
 mod source;
 mod statuses;
 mod streaming;
+mod suggestions;
 mod tags;
 mod timelines;
 mod trends;
@@ -94,6 +102,10 @@ pub fn routes() -> Routes<Shared> {
         inbox_routes(),
         notification_policy_routes(),
         push_routes(),
+        report_routes(),
+        admin_routes(),
+        notice_routes(),
+        export_routes(),
         media_routes(),
         rank_routes(),
     ];
@@ -114,17 +126,16 @@ fn server_routes() -> Routes<Shared> {
         .route(Method::GET, "/api/v1/instance/domain_blocks", PUBLIC, instance::none)
         .route(Method::GET, "/api/v1/instance/extended_description", PUBLIC, instance::extended_description)
         .route(Method::GET, "/api/v1/instance/translation_languages", PUBLIC, instance::no_languages)
-        .route(Method::GET, "/api/v1/custom_emojis", PUBLIC, instance::none)
-        .route(Method::GET, "/api/v1/announcements", Access::Signed, instance::none)
+        .route(Method::GET, "/api/v1/custom_emojis", PUBLIC, emojis::index)
         .route(Method::GET, "/api/v1/directory", PUBLIC, instance::directory)
         .route(Method::GET, "/api/v1/trends", PUBLIC, trends::tags)
         .route(Method::GET, "/api/v1/trends/tags", PUBLIC, trends::tags)
         .route(Method::GET, "/api/v1/trends/statuses", PUBLIC, trends::statuses)
-        .route(Method::GET, "/api/v1/trends/links", PUBLIC, instance::none)
-        .route(Method::GET, "/api/v1/suggestions", needs("read"), instance::none)
-        .route(Method::GET, "/api/v2/suggestions", needs("read"), instance::none)
+        .route(Method::GET, "/api/v1/trends/links", PUBLIC, trends::links)
+        .route(Method::GET, "/api/v1/suggestions", needs("read"), suggestions::v1)
+        .route(Method::GET, "/api/v2/suggestions", needs("read"), suggestions::v2)
+        .route(Method::DELETE, "/api/v1/suggestions/{id}", needs("read"), suggestions::dismiss)
         .route(Method::GET, "/api/v1/preferences", needs("read:accounts"), instance::preferences)
-        .route(Method::GET, "/api/v1/domain_blocks", needs("read:blocks"), instance::none)
         .route(Method::GET, "/health", PUBLIC, streaming::health)
         .route(Method::GET, "/.well-known/nodeinfo", PUBLIC, instance::nodeinfo_links)
         .route(Method::GET, "/nodeinfo/2.0", PUBLIC, instance::nodeinfo)
@@ -193,6 +204,10 @@ fn graph_routes() -> Routes<Shared> {
         .route(Method::POST, "/api/v1/follow_requests/{id}/reject", follows, follows::reject)
         .route(Method::GET, "/api/v1/blocks", needs("read:blocks"), follows::blocks)
         .route(Method::GET, "/api/v1/mutes", needs("read:mutes"), follows::mutes)
+        .route(Method::GET, "/api/v1/domain_blocks", needs("read:blocks"), domain_blocks::index)
+        .route(Method::GET, "/api/v1/domain_blocks/preview", needs("read:blocks"), domain_blocks::preview)
+        .route(Method::POST, "/api/v1/domain_blocks", blocks, domain_blocks::block)
+        .route(Method::DELETE, "/api/v1/domain_blocks", blocks, domain_blocks::unblock)
         .route(Method::GET, "/api/v1/endorsements", needs("read:accounts"), follows::endorsements)
 }
 
@@ -238,6 +253,7 @@ fn timeline_routes() -> Routes<Shared> {
         .route(Method::GET, "/api/v1/timelines/public", PUBLIC, timelines::public)
         .route(Method::GET, "/api/v1/timelines/tag/{tag}", PUBLIC, timelines::tag)
         .route(Method::GET, "/api/v1/timelines/list/{id}", needs("read:lists"), timelines::list)
+        .route(Method::GET, "/api/v1/timelines/link", PUBLIC, trends::link)
         .route(Method::GET, "/api/v1/streaming", PUBLIC, streaming::socket)
         .route(Method::GET, "/api/v1/streaming/health", PUBLIC, streaming::health)
         .route(Method::GET, "/api/v1/streaming/{*stream}", PUBLIC, streaming::events)
@@ -373,6 +389,71 @@ fn rank_routes() -> Routes<Shared> {
         .route(Method::POST, "/api/decalog/v1/ranking/train", needs("admin:write"), rank::train)
         .route(Method::GET, "/api/decalog/v1/statuses/{id}/explanation", read, rank::explanation)
         .route(Method::GET, "/api/decalog/v1/experiments/{name}", needs("admin:read"), rank::results)
+}
+
+fn report_routes() -> Routes<Shared> {
+    let (read, write) = (needs("admin:read:reports"), needs(reports::SEES_TO));
+    Routes::new()
+        .route(Method::POST, "/api/v1/reports", needs("write:reports"), reports::create)
+        // Some clients ask so.
+        .route(Method::POST, "/api/v1/reports/", needs("write:reports"), reports::create)
+        .route(Method::GET, "/api/v1/admin/reports", read, reports::index)
+        .route(Method::GET, "/api/v1/admin/reports/{id}", read, reports::show)
+        .route(Method::PUT, "/api/v1/admin/reports/{id}", write, reports::update)
+        .route(Method::POST, "/api/v1/admin/reports/{id}/assign_to_self", write, reports::assign)
+        .route(Method::POST, "/api/v1/admin/reports/{id}/unassign", write, reports::unassign)
+        .route(Method::POST, "/api/v1/admin/reports/{id}/resolve", write, reports::resolve)
+        .route(Method::POST, "/api/v1/admin/reports/{id}/reopen", write, reports::reopen)
+}
+
+fn admin_routes() -> Routes<Shared> {
+    let (read, write) = (needs("admin:read:accounts"), needs(admin::MODERATES));
+    Routes::new()
+        .route(Method::GET, "/api/v1/admin/accounts", read, admin::index_v1)
+        .route(Method::GET, "/api/v2/admin/accounts", read, admin::index_v2)
+        .route(Method::GET, "/api/v1/admin/accounts/{id}", read, admin::show)
+        .route(Method::POST, "/api/v1/admin/accounts/{id}/approve", write, admin::answer)
+        .route(Method::POST, "/api/v1/admin/accounts/{id}/reject", write, admin::answer)
+        .route(Method::POST, "/api/v1/admin/accounts/{id}/action", write, admin::act)
+        .route(Method::POST, "/api/v1/admin/accounts/{id}/enable", write, admin::enable)
+        .route(Method::POST, "/api/v1/admin/accounts/{id}/unsensitive", write, admin::unsensitive)
+        .route(Method::POST, "/api/v1/admin/accounts/{id}/unsilence", write, admin::unsilence)
+        .route(Method::POST, "/api/v1/admin/accounts/{id}/unsuspend", write, admin::unsuspend)
+}
+
+fn export_routes() -> Routes<Shared> {
+    // This server's own: Mastodon has them on a page of its site.
+    Routes::new().route(Method::GET, "/api/v1/exports/archive.tar", needs("read"), export::archive).route(
+        Method::GET,
+        "/api/v1/exports/{name}",
+        needs("read"),
+        export::csv,
+    )
+}
+
+fn notice_routes() -> Routes<Shared> {
+    let (react, admin) = (needs("write:favourites"), needs("admin:write"));
+    Routes::new()
+        .route(Method::GET, "/api/v1/announcements", Access::Signed, announcements::index)
+        .route(
+            Method::POST,
+            "/api/v1/announcements/{id}/dismiss",
+            needs("write:accounts"),
+            announcements::dismiss,
+        )
+        .route(Method::PUT, "/api/v1/announcements/{id}/reactions/{name}", react, announcements::react)
+        .route(Method::DELETE, "/api/v1/announcements/{id}/reactions/{name}", react, announcements::unreact)
+        // This server's own: the API names no way to make them.
+        .route(Method::POST, "/api/v1/admin/announcements", admin, announcements::create)
+        .route(Method::PUT, "/api/v1/admin/announcements/{id}", admin, announcements::update)
+        .route(Method::DELETE, "/api/v1/admin/announcements/{id}", admin, announcements::remove)
+        .route(
+            Method::POST,
+            "/api/v1/admin/custom_emojis",
+            admin,
+            emojis::create.layer(DefaultBodyLimit::max(PROFILE)),
+        )
+        .route(Method::DELETE, "/api/v1/admin/custom_emojis/{shortcode}", admin, emojis::remove)
 }
 
 /// The largest upload, with room for what is said of it: a video.

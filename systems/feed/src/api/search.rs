@@ -10,6 +10,7 @@ use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
 
+use super::accounts::Known;
 use super::entity::status::Place;
 use super::error::Error;
 use super::page::Page;
@@ -37,6 +38,7 @@ struct Looking {
     domain: String,
     /// What the reader likes and keeps.
     library: BTreeSet<PostId>,
+    known: Known,
 }
 
 impl Looking {
@@ -46,7 +48,8 @@ impl Looking {
         texts.extend(post.poll.iter().flat_map(|poll| &poll.options).map(|option| option.title.as_str()));
         texts.extend(post.media.iter().filter_map(|media| media.description.as_deref()));
         let (own, listed) = (author.id == self.me, self.library.contains(&post.id));
-        let public = post.visibility == Visibility::Public && author.indexable;
+        let public =
+            post.visibility == Visibility::Public && author.indexable && self.known.may_find(author.id);
         if !(own || listed || public) {
             return false;
         }
@@ -90,8 +93,8 @@ impl Service {
             let both = listed(Listing::Favourites).into_iter().chain(listed(Listing::Bookmarks));
             both.map(|(_, post)| PostId(post)).collect::<BTreeSet<_>>()
         });
-        let library = library.await?;
-        let looking = Arc::new(Looking { query, me, domain: self.domain().to_owned(), library });
+        let (library, known) = (library.await?, self.known_to(Some(me)).await?);
+        let looking = Arc::new(Looking { query, me, domain: self.domain().to_owned(), library, known });
         let mut found = Vec::new();
         for place in 0..self.places() {
             found.extend(self.find_posts_at(place, &looking, window).await?);
@@ -192,7 +195,7 @@ pub(super) async fn search(
         }
     } else {
         if wants("accounts") && !query.starts_with('#') {
-            let found = service.find_accounts(query, offset, limit).await?;
+            let found = service.find_accounts(viewer, query, offset, limit).await?;
             accounts = found.iter().map(|account| service.account_json(account)).collect();
         }
         if let Some(me) = viewer.filter(|_| wants("statuses") && !query.starts_with(['#', '@'])) {

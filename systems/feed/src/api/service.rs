@@ -12,17 +12,20 @@ use decalog_gateway::access::{Principal, Scope};
 use decalog_identity::api::service::Identity;
 use decalog_outbound::{Calling, OutboundError};
 use decalog_runtime::bucket::{bucket_of, partition_of};
-use decalog_runtime::{Health, Origin, Partition, Status, SubscriptionError};
+use decalog_runtime::{Health, Origin, Partition, ReadError, Status, SubmitError, SubscriptionError};
 use futures_util::future::try_join_all;
 use tempfile::{NamedTempFile, TempDir};
 
 use super::error::Error;
+use super::forgetting::{Files, follow_erasures, forget_by_age};
 use super::push::Push;
 use super::rank::{Looks, Models, Surveyed, keep_training};
+use super::suggestions::Popular;
 use super::trends::Counted;
-use crate::command::{Command, OpenAccount, Reply};
+use crate::command::{Command, OpenAccount, Refusal, Reply};
 use crate::keys::Keys;
 use crate::media::{Addresses, Limits, Programs, Workshop};
+use crate::projection::emojis::Emojis;
 use crate::projection::homes::Homes;
 use crate::projection::standings::Standings;
 use crate::running::{self, Core, Running};
@@ -56,6 +59,8 @@ pub struct Plan {
     pub collect_every: Duration,
     /// Who knows the accounts.
     pub identity: Arc<Identity>,
+    /// Within what time files forget what is erased.
+    pub erase_within: Duration,
     /// What can be chosen.
     pub settings: Settings,
 }
@@ -139,6 +144,12 @@ pub enum Failure {
     /// The events could not be followed.
     #[error("what is pushed cannot be followed: {0}")]
     Follow(#[from] SubscriptionError),
+    /// What identity has erased could not be erased here.
+    #[error("erased accounts cannot be forgotten: {0}")]
+    Erase(#[from] SubmitError),
+    /// Nor could be read whether it is.
+    #[error("the partitions cannot be read: {0}")]
+    Read(#[from] ReadError),
 }
 
 /// A running feed.
@@ -147,6 +158,8 @@ pub struct Service {
     pub(crate) identity: Arc<Identity>,
     pub(crate) homes: Arc<Homes>,
     pub(crate) standings: Arc<Standings>,
+    pub(crate) emojis: Arc<Emojis>,
+    pub(crate) popular: Popular,
     pub(crate) blobs: Blobs,
     pub(crate) workshop: Workshop,
     pub(crate) counted: Counted,
@@ -177,13 +190,17 @@ impl Service {
         let keys = Keys::open(&plan.keys, plan.core.seal.clone()).map_err(keys_failed)?;
         let push = Push::new(&keys, &settings, plan.calling.client("push")?).map_err(keys_failed)?;
         let addresses = Addresses::new(&keys.random("media", 32).map_err(keys_failed)?);
+        let files = Files { mark: plan.core.tables.with_extension("tidied"), every: plan.erase_within / 4 };
         let running = Running::start(plan.core, settings.partitions)?;
         let train_every = settings.ranking.train_every;
+        let erasures = plan.identity.hear_erasures();
         let service = Arc::new(Service {
             settings,
             identity: plan.identity,
             homes: Arc::clone(&running.homes),
             standings: Arc::clone(&running.standings),
+            emojis: Arc::clone(&running.emojis),
+            popular: Popular::default(),
             blobs: plan.blobs,
             workshop: Workshop::new(Limits::default(), Programs::default()),
             counted: Counted::default(),
@@ -197,6 +214,9 @@ impl Service {
             known: Mutex::default(),
             uploads: plan.uploads,
         });
+        service.erase_again(&service.identity.erased())?;
+        follow_erasures(&service, erasures);
+        forget_by_age(&service, files);
         super::push::deliver::start(&service, plan.pushes)?;
         super::collection::start(&service, plan.collect_every);
         tokio::spawn(super::media::resume(Arc::downgrade(&service)));
@@ -204,11 +224,6 @@ impl Service {
             tokio::spawn(keep_training(Arc::downgrade(&service), every));
         }
         Ok(service)
-    }
-
-    /// The partitions, in order.
-    pub(crate) fn partitions(&self) -> &[Partition<Feed>] {
-        &self.partitions
     }
 
     /// What is wrong with a partition, if anything.
@@ -229,7 +244,18 @@ impl Service {
         self.running.stop();
     }
 
-    fn partition(&self, bucket: u16) -> &Partition<Feed> {
+    /// Rewrites the files of the tables without what is in no row any more. Blocks.
+    pub(crate) fn rewrite_tables(&self) -> std::io::Result<()> {
+        let partitions: Vec<_> = self.partitions.iter().map(Partition::id).collect();
+        self.running.database.forget(&partitions)
+    }
+
+    /// In the order of their buckets.
+    pub(crate) fn partitions(&self) -> &[Partition<Feed>] {
+        &self.partitions
+    }
+
+    pub(crate) fn partition(&self, bucket: u16) -> &Partition<Feed> {
         &self.partitions[partition_of(bucket, self.partitions.len())]
     }
 
@@ -328,11 +354,28 @@ impl Service {
             return Ok(());
         }
         if self.read(account.bucket(), move |feed| feed.account(account)).await?.is_none() {
-            let open = OpenAccount { account, name: name.to_owned() };
+            let moderators = self.identity.holders(super::admin::MODERATES).into_iter().map(AccountId);
+            let moderators = moderators.filter(|moderator| *moderator != account).collect();
+            let open = OpenAccount { account, name: name.to_owned(), moderators };
             self.ask(account, account.bucket(), open).await?;
         }
         known().insert(account.0);
         Ok(())
+    }
+
+    /// An account is known no more.
+    pub(crate) fn forget_known(&self, account: AccountId) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&account.0);
+    }
+
+    /// Somebody who has shown who they are, unless they may do nothing here.
+    pub(crate) async fn enter(&self, principal: Arc<Principal>) -> Result<Me, Error> {
+        let id = AccountId(principal.account);
+        if self.is_suspended(id) {
+            return Err(Refusal::Suspended.into());
+        }
+        self.know(id, &principal.name).await?;
+        Ok(Me { id, principal })
     }
 
     /// The account of a name, which may carry this server's own domain.
@@ -350,6 +393,12 @@ impl Service {
     /// Whether moderators have suspended an account: then nobody sees it.
     pub(crate) fn is_suspended(&self, account: AccountId) -> bool {
         self.standings.of(account).suspended
+    }
+
+    /// Whether an account is shown where everybody looks: moderators have neither limited nor suspended it.
+    pub(crate) fn is_shown_to_all(&self, account: AccountId) -> bool {
+        let standing = self.standings.of(account);
+        !standing.limited && !standing.suspended
     }
 
     /// Host and port of the server's address.
@@ -393,9 +442,7 @@ async fn me(parts: &Parts, service: &Shared) -> Result<Option<Me>, Error> {
     if principal.account == 0 {
         return Ok(None);
     }
-    let id = AccountId(principal.account);
-    service.know(id, &principal.name).await?;
-    Ok(Some(Me { id, principal: Arc::clone(principal) }))
+    service.enter(Arc::clone(principal)).await.map(Some)
 }
 
 impl FromRequestParts<Shared> for Me {

@@ -59,7 +59,7 @@ impl Service {
     }
 
     /// The accounts that a text names, each once.
-    async fn mentions(&self, words: &str) -> Result<Vec<Mention>, Error> {
+    pub(crate) async fn mentions(&self, words: &str) -> Result<Vec<Mention>, Error> {
         let mut names: Vec<String> = Vec::new();
         for piece in text::scan(words) {
             if let Kind::Mention { name, domain } = piece.kind
@@ -74,6 +74,7 @@ impl Service {
         let mut found: Vec<Mention> = Vec::new();
         for name in names {
             match self.named(&name).await {
+                Ok(account) if self.is_suspended(account.id) => {}
                 Ok(account) => found.push(Mention { account: account.id, name: account.name }),
                 Err(error) if error.is_not_found() => {}
                 Err(error) => return Err(error),
@@ -340,7 +341,7 @@ pub(super) async fn history(
             "created_at": moment(revision.at),
             "account": author,
             "media_attachments": revision.media.iter().map(|media| service.media_json(media, post.visibility.is_open())).collect::<Vec<_>>(),
-            "emojis": [],
+            "emojis": service.emojis_json([revision.spoiler.as_str(), revision.text.as_str()]),
         });
         if !revision.options.is_empty() {
             json["poll"] = json!({ "options": options.collect::<Vec<_>>() });
@@ -410,8 +411,8 @@ pub(super) async fn context(
     let post = service.seen(viewer, &id).await?.post;
     let (before, after) = (service.ancestors(viewer, &post).await?, service.descendants(post.id).await?);
     Ok(Json(json!({
-        "ancestors": service.statuses(viewer, &before, Place::Thread).await?,
-        "descendants": service.statuses(viewer, &after, Place::Thread).await?,
+        "ancestors": service.statuses(viewer, &before, Place::Context).await?,
+        "descendants": service.statuses(viewer, &after, Place::Context).await?,
     })))
 }
 

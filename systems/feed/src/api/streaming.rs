@@ -30,7 +30,7 @@ use super::service::{Me, Service, Shared};
 use crate::engine::text;
 use crate::projection::homes::{News, Signal};
 use crate::state::Window;
-use crate::value::{AccountId, Entry, ItemId, PostId, Visibility};
+use crate::value::{AccountId, Entry, ItemId, Notice, PostId, Visibility};
 
 /// How often an idle reader is told that the connection lives.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -134,7 +134,11 @@ struct Feeding {
 }
 
 impl Feeding {
+    /// Ends what is fed to somebody whom moderators have suspended meanwhile.
     async fn tell(&self, event: &'static str, payload: Option<String>) -> Result<(), Over> {
+        if self.viewer.is_some_and(|viewer| self.service.is_suspended(viewer)) {
+            return Err(Over);
+        }
         match timeout(SEND_TIMEOUT, self.out.send(Told { event, payload })).await {
             Ok(Ok(())) => Ok(()),
             _ => Err(Over),
@@ -152,17 +156,23 @@ impl Feeding {
     }
 
     async fn user(&self, account: AccountId, only_notifications: bool) -> Result<(), Over> {
-        let mut signals = self.service.homes.listen(account);
+        let (mut signals, mut notices) = (self.service.homes.listen(account), self.service.homes.notices());
         if !only_notifications {
             // It is kept from now on; who listens need not have read it.
             let _ = self.service.home_page(account, Window::newest(1)).await;
         }
         loop {
-            let signal = match signals.recv().await {
-                Ok(signal) => signal,
-                Err(RecvError::Lagged(_) | RecvError::Closed) => return Err(Over),
+            let signal = tokio::select! {
+                signal = signals.recv() => signal,
+                notice = notices.recv() => {
+                    let notice = notice.map_err(|_| Over)?;
+                    if !only_notifications {
+                        self.notice(notice).await?;
+                    }
+                    continue;
+                }
             };
-            match signal {
+            match signal.map_err(|_| Over)? {
                 Signal::Notified(id) => self.notification(account, id).await?,
                 Signal::Merged => self.tell("notifications_merged", Some("1".to_owned())).await?,
                 _ if only_notifications => {}
@@ -174,6 +184,20 @@ impl Feeding {
                     let _ = self.service.home_page(account, Window::newest(1)).await;
                 }
                 Signal::Conversed(_) => {}
+            }
+        }
+    }
+
+    async fn notice(&self, notice: Notice) -> Result<(), Over> {
+        match notice {
+            Notice::Announced(id) => match self.service.streamed_announcement(id).await {
+                Some(shown) => self.tell("announcement", Some(shown.to_string())).await,
+                None => Ok(()),
+            },
+            Notice::Withdrawn(id) => self.tell("announcement.delete", Some(id.to_string())).await,
+            Notice::Reacted(id, name, count) => {
+                let shown = self.service.streamed_reaction(id, &name, count);
+                self.tell("announcement.reaction", Some(shown.to_string())).await
             }
         }
     }
@@ -252,6 +276,7 @@ impl Feeding {
             entry.visibility == Visibility::Public
                 && entry.reblog_of.is_none()
                 && entry.reply_to.is_none_or(|to| to == entry.author)
+                && self.service.is_shown_to_all(entry.author)
         };
         let feed = async {
             match (wanted, self.viewer) {
@@ -264,7 +289,7 @@ impl Feeding {
                 (Wanted::Tag(tag), _) => {
                     let tagged = |entry: &Entry| {
                         let here = entry.visibility == Visibility::Public && entry.reblog_of.is_none();
-                        here && entry.tags.contains(&tag)
+                        here && entry.tags.contains(&tag) && self.service.is_shown_to_all(entry.author)
                     };
                     self.news(Place::Public, tagged).await
                 }
@@ -320,9 +345,7 @@ impl Service {
         let principal = principal.ok().filter(|who| who.has_account());
         let principal =
             principal.ok_or_else(|| Error::new(StatusCode::UNAUTHORIZED, "Invalid access token"))?;
-        let id = AccountId(principal.account);
-        self.know(id, &principal.name).await?;
-        Ok(Some(Me { id, principal }))
+        self.enter(principal).await.map(Some)
     }
 }
 

@@ -44,6 +44,12 @@ impl Service {
         read.await
     }
 
+    /// Whether a post belongs into somebody's timeline: what is tagged by whom moderators have limited only when followed.
+    fn may_be_home(&self, wishes: &Wishes, entry: &Entry) -> bool {
+        let known = entry.author == wishes.account || wishes.following.contains_key(&entry.author);
+        wishes.want(entry) && (known || self.is_shown_to_all(entry.author))
+    }
+
     /// A part of somebody's home timeline, from the authors' own listings.
     async fn pull_home(&self, wishes: &Wishes, window: Window) -> Result<Part, Error> {
         let source = Source {
@@ -52,7 +58,9 @@ impl Service {
             public: false,
         };
         let direct = |entry: &Entry| entry.visibility == Visibility::Direct;
-        let want = |entry: &Entry| (!direct(entry) || entry.author == wishes.account) && wishes.want(entry);
+        let want = |entry: &Entry| {
+            (!direct(entry) || entry.author == wishes.account) && self.may_be_home(wishes, entry)
+        };
         self.seek(&source, window, want).await
     }
 
@@ -115,8 +123,10 @@ pub(super) async fn public(
         return Ok(Json(json!([])).into_response());
     }
     let only_media = params.is("only_media");
-    let want =
-        |entry: &Entry| (!only_media || entry.media) && entry.reply_to.is_none_or(|to| to == entry.author);
+    let want = |entry: &Entry| {
+        let answers_others = entry.reply_to.is_some_and(|to| to != entry.author);
+        (!only_media || entry.media) && !answers_others && service.is_shown_to_all(entry.author)
+    };
     let source = Source { public: true, ..Source::default() };
     let found = service.seek(&source, page.window, want).await?;
     service.page_of_posts(me.map(|me| me.id), found, page.window, &uri, Place::Public).await
@@ -143,7 +153,8 @@ pub(super) async fn tag(
     let only_media = params.is("only_media");
     let want = |entry: &Entry| {
         let has = |tag: &String| entry.tags.contains(tag);
-        (!only_media || entry.media) && all.iter().all(has) && !none.iter().any(has)
+        let fits = (!only_media || entry.media) && all.iter().all(has) && !none.iter().any(has);
+        fits && service.is_shown_to_all(entry.author)
     };
     let source = Source { tags: any, ..Source::default() };
     let found = service.seek(&source, page.window, want).await?;

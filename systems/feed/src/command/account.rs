@@ -11,6 +11,14 @@ decalog_runtime::payloads! {
         account: AccountId,
         /// Its name there.
         name: String,
+        /// Who is told that somebody has signed up.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        moderators: Vec<AccountId>,
+    }
+    /// Forget an account that identity has erased, with everything that is of it anywhere.
+    EraseAccount {
+        /// Its id there.
+        account: AccountId,
     }
     /// Change a profile or its preferences; what is `None` stays.
     #[derive(Default)]

@@ -63,6 +63,22 @@ decalog_runtime::payloads! {
         /// When it ends by itself.
         until: Option<i64>,
     }
+    /// Block a domain, or no more.
+    BlockDomain {
+        /// Who.
+        account: AccountId,
+        /// Which, in lower case.
+        domain: String,
+        /// From now on.
+        on: bool,
+    }
+    /// Suggest somebody no more.
+    DismissSuggestion {
+        /// To whom.
+        account: AccountId,
+        /// Whom.
+        target: AccountId,
+    }
     /// Write down something about somebody.
     SetNote {
         /// Who.

@@ -1,6 +1,8 @@
 //! What one partition tells another, exactly once and in order.
 
-use crate::value::{AccountId, Entry, PostId, PostRef, QuoteState, Standing, Visibility};
+use crate::value::{
+    AccountId, Entry, ItemId, NotificationKind, PostId, PostRef, QuoteState, Standing, Visibility,
+};
 
 decalog_runtime::payloads! {
     /// They wish to follow somebody of this partition.
@@ -138,6 +140,22 @@ decalog_runtime::payloads! {
         post: PostRef,
         /// From now on.
         on: bool,
+    }
+    /// An account was erased. Every partition forgets what it holds of it.
+    Forgotten {
+        /// Which.
+        account: AccountId,
+    }
+    /// Somebody reported, or signed up: for a moderator of this partition.
+    Flagged {
+        /// Who is told.
+        moderator: AccountId,
+        /// [`NotificationKind::AdminReport`] or [`NotificationKind::AdminSignUp`].
+        kind: NotificationKind,
+        /// Who reported, or signed up.
+        from: AccountId,
+        /// The report.
+        report: Option<ItemId>,
     }
     /// Moderators have taken measures about an account, or have taken them back. Every partition hears of it.
     StandingTold {

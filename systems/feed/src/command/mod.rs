@@ -9,22 +9,24 @@ mod graph;
 mod inbox;
 pub mod message;
 mod moderation;
+mod notice;
 mod post;
 mod push;
 mod ranking;
 
 pub use account::{
-    AddMedia, ChangeMedia, FeatureTag, FinishMedia, FollowTag, OpenAccount, RemoveFilter, RemoveMedia,
-    SetFilter, SetMarkers, UpdateProfile,
+    AddMedia, ChangeMedia, EraseAccount, FeatureTag, FinishMedia, FollowTag, OpenAccount, RemoveFilter,
+    RemoveMedia, SetFilter, SetMarkers, UpdateProfile,
 };
 pub use graph::{
-    AnswerRequest, Follow, MakeList, RemoveFollower, RemoveList, SetBlock, SetEndorsed, SetListed, SetMute,
-    SetNote, Unfollow,
+    AnswerRequest, BlockDomain, DismissSuggestion, Follow, MakeList, RemoveFollower, RemoveList, SetBlock,
+    SetEndorsed, SetListed, SetMute, SetNote, Unfollow,
 };
 pub use inbox::{
     AnswerNotificationRequests, ClearNotifications, HideConversation, ReadConversation, SetPolicy,
 };
-pub use moderation::Moderate;
+pub use moderation::{ChangeReport, FileReport, Moderate};
+pub use notice::{DismissAnnouncement, React, RemoveAnnouncement, RemoveEmoji, SetAnnouncement, SetEmoji};
 pub use post::{
     CancelScheduled, DeletePost, Draft, EditPost, Favourite, Publish, Reblog, Reschedule, RevokeQuote,
     SetBookmark, SetPin, SetQuotePolicy, SetThreadMute, Unreblog, Vote,
@@ -36,8 +38,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::value::{ItemId, PostId};
 use message::{
-    Answered, Asked, BlockTold, Delivered, FavouriteTold, Named, QuoteAnswered, QuoteTold, QuotedEdited,
-    ReblogTold, ReblogsEdited, ReblogsEnded, ReplyTold, Retracted, StandingTold, Unasked, Unnamed,
+    Answered, Asked, BlockTold, Delivered, FavouriteTold, Flagged, Forgotten, Named, QuoteAnswered,
+    QuoteTold, QuotedEdited, ReblogTold, ReblogsEdited, ReblogsEnded, ReplyTold, Retracted, StandingTold,
+    Unasked, Unnamed,
 };
 
 decalog_runtime::kinds! {
@@ -134,6 +137,28 @@ decalog_runtime::kinds! {
         81 "answer-notification-requests" AnswerNotificationRequests,
         /// Take measures about an account.
         82 "moderate" Moderate,
+        /// Report an account to the moderators.
+        83 "file-report" FileReport,
+        /// See to a report.
+        84 "change-report" ChangeReport,
+        /// Make an announcement, or change one.
+        85 "set-announcement" SetAnnouncement,
+        /// Take an announcement back.
+        86 "remove-announcement" RemoveAnnouncement,
+        /// An announcement was read.
+        87 "dismiss-announcement" DismissAnnouncement,
+        /// React to an announcement, or no more.
+        88 "react" React,
+        /// Make a custom emoji.
+        89 "set-emoji" SetEmoji,
+        /// Remove a custom emoji.
+        90 "remove-emoji" RemoveEmoji,
+        /// Block a domain, or no more.
+        91 "block-domain" BlockDomain,
+        /// Suggest somebody no more.
+        92 "dismiss-suggestion" DismissSuggestion,
+        /// Forget an account that identity has erased.
+        93 "erase-account" EraseAccount,
         /// Push notifications to an address.
         95 "set-push" SetPush,
         /// Push other notifications.
@@ -173,6 +198,10 @@ decalog_runtime::kinds! {
         112 "unnamed" Unnamed,
         /// From an account's partition: what moderators have done about it.
         120 "standing-told" StandingTold,
+        /// Somebody reported or signed up, for a moderator here.
+        121 "flagged" Flagged,
+        /// From an account's partition: it was erased.
+        122 "forgotten" Forgotten,
         /// From a quoting post's partition.
         130 "quote-told" QuoteTold,
         /// From a quoted post's partition: no, or no more.
@@ -259,4 +288,13 @@ pub enum Refusal {
     /// There is one as new or newer.
     #[error("Validation failed: The models are not newer than those in use")]
     OldModel,
+    /// Moderators have suspended who asks.
+    #[error("Your login is currently disabled")]
+    Suspended,
+    /// What somebody reacts with is no emoji.
+    #[error("Validation failed: Name is not a recognized emoji")]
+    NoEmoji,
+    /// There are as many different reactions as there may be.
+    #[error("Validation failed: Limit of different reactions reached")]
+    TooManyReactions,
 }

@@ -11,8 +11,11 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod chars;
+pub mod emoji;
 pub mod filter;
 pub mod query;
 pub mod rank;
+pub mod suggest;
+pub mod tar;
 pub mod text;
 pub mod trend;

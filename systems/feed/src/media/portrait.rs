@@ -17,6 +17,8 @@ pub enum Shape {
     Avatar,
     /// 1500 by 500.
     Header,
+    /// A square of 128 by 128.
+    Emoji,
 }
 
 /// The files of an avatar or header.
@@ -34,6 +36,7 @@ impl Shape {
         match self {
             Self::Avatar => (400, 400),
             Self::Header => (1500, 500),
+            Self::Emoji => (128, 128),
         }
     }
 }

@@ -17,6 +17,11 @@ impl Standings {
         all.get(&account).copied().unwrap_or_default()
     }
 
+    /// Everybody about whom moderators have done something.
+    pub fn all(&self) -> HashMap<AccountId, Standing> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Takes up what holds of an account.
     pub fn set(&self, account: AccountId, standing: Standing) {
         let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
@@ -29,8 +34,10 @@ impl Standings {
 
     /// Takes up what a partition tells.
     pub fn apply(&self, event: &Event) {
-        if let Event::StandingChanged(it) = event {
-            self.set(it.account, it.standing);
+        match event {
+            Event::StandingChanged(it) => self.set(it.account, it.standing),
+            Event::AccountGone(it) => self.set(it.account, Standing::default()),
+            _ => {}
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::rows::{Rows, family, key, text_key};
+use super::rows::{Rows, Window, family, key, text_key};
 use super::usage::Count;
 use super::{Turn, refused};
+use crate::command::message::Flagged;
 use crate::command::{OpenAccount, Refusal, Reply, UpdateProfile};
-use crate::value::{AccountId, Field, File, PostId, QuotePolicy, Visibility};
+use crate::value::{AccountId, Field, File, NotificationKind, PostId, QuotePolicy, Visibility};
 
 /// Somebody who posts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,8 +91,19 @@ impl Rows {
         }
     }
 
+    /// Removes an account's row and its name.
+    pub(super) fn remove_account(&mut self, row: &Account) {
+        self.remove(&text_key(family::NAME, None, &row.name, None));
+        self.remove(&account_key(row.id));
+    }
+
     pub(super) fn account_named(&self, name: &str) -> Option<AccountId> {
         self.get(&text_key(family::NAME, None, name, None)).map(AccountId)
+    }
+
+    /// Accounts by their ids.
+    pub(super) fn accounts_within(&self, window: Window) -> Vec<Account> {
+        self.page(&[family::ACCOUNT], window).into_iter().map(|(_, row)| row).collect()
     }
 
     /// The first accounts whose names begin so.
@@ -113,9 +125,16 @@ impl Turn<'_> {
         if self.rows.has_account(it.account) {
             return Reply::Done;
         }
+        if self.rows.is_erased(it.account) {
+            return refused(Refusal::NotFound);
+        }
         let name = text_key(family::NAME, None, &it.name, None);
         if self.rows.has(&name) {
             return refused(Refusal::NameTaken);
+        }
+        let (from, kind) = (it.account, NotificationKind::AdminSignUp);
+        for moderator in it.moderators {
+            self.tell(moderator.bucket(), Flagged { moderator, kind, from, report: None });
         }
         let account = Account { id: it.account, name: it.name, created: self.now(), ..Account::default() };
         self.rows.put(&name, &it.account.0);

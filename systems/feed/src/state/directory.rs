@@ -2,6 +2,7 @@
 
 use super::account::Account;
 use super::listing::Listing;
+use super::rows::Rows;
 use super::{Feed, Turn, Window};
 use crate::value::AccountId;
 
@@ -37,6 +38,15 @@ impl Turn<'_> {
             if wants {
                 self.rows.list_at(listing, OWNER, id, place);
             }
+        }
+    }
+}
+
+impl Rows {
+    /// Takes an account out.
+    pub(super) fn leave_directory(&mut self, account: AccountId) {
+        for listing in [Listing::Active, Listing::Newcomers] {
+            self.unlist(listing, OWNER, account.0);
         }
     }
 }

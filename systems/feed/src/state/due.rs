@@ -28,6 +28,8 @@ pub(super) enum Due {
     EditTold = 20,
     /// Who waits for an account that need not be asked any more.
     Unlock = 21,
+    /// What is left of an account that was erased.
+    Forget = 15,
 }
 
 fn due_key(at: i64, due: Due, owner: u64, item: u64) -> Vec<u8> {
@@ -81,6 +83,7 @@ impl Turn<'_> {
             50 => self.end_media(AccountId(owner), ItemId(item)),
             20 => self.tell_edited(PostId(owner), item),
             21 => self.accept_waiting(AccountId(owner)),
+            15 => self.forget(AccountId(owner)),
             _ => {}
         }
     }

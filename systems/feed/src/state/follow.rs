@@ -8,7 +8,9 @@ use super::listing::Listing;
 use super::rows::{Rows, Window, family, key};
 use super::{Turn, refused};
 use crate::command::message::{Answered, Asked, Decision, Unasked};
-use crate::command::{AnswerRequest, Follow, Refusal, RemoveFollower, Reply, SetEndorsed, SetNote, Unfollow};
+use crate::command::{
+    AnswerRequest, DismissSuggestion, Follow, Refusal, RemoveFollower, Reply, SetEndorsed, SetNote, Unfollow,
+};
 use crate::event::HomeChanged;
 use crate::sabotage::{self, Sabotage};
 use crate::value::{AccountId, NotificationKind};
@@ -103,7 +105,7 @@ impl Turn<'_> {
             return refused(Refusal::Oneself);
         }
         let mut relation = self.rows.relation(account, target);
-        if !self.rows.has_account(account) {
+        if !self.rows.has_account(account) || self.rows.is_suspended(target) {
             return refused(Refusal::NotFound);
         }
         if relation.blocking || relation.blocked_by {
@@ -177,6 +179,14 @@ impl Turn<'_> {
         Reply::Done
     }
 
+    pub(super) fn dismiss_suggestion(&mut self, it: DismissSuggestion) -> Reply {
+        if !self.rows.has_account(it.account) {
+            return refused(Refusal::NotFound);
+        }
+        self.set_listed_in(Listing::NotSuggested, it.account.0, it.target.0, true);
+        Reply::Done
+    }
+
     pub(super) fn set_endorsed(&mut self, it: SetEndorsed) -> Reply {
         let mut relation = self.rows.relation(it.account, it.target);
         if it.on && relation.following.is_none() {
@@ -198,14 +208,17 @@ impl Turn<'_> {
     pub(super) fn asked(&mut self, it: Asked) -> Reply {
         let Asked { from, target } = it;
         let mut relation = self.rows.relation(target, from);
-        let Some(account) = self.rows.account(target).filter(|_| !relation.blocking) else {
+        let Some(account) =
+            self.rows.account(target).filter(|_| !relation.blocking && !self.rows.is_suspended(from))
+        else {
             self.tell(from.bucket(), Answered { from, target, accept: Decision::Rejected });
             return Reply::Done;
         };
         if relation.followed_by {
             return Reply::Done;
         }
-        if account.locked {
+        // Whom moderators have limited is asked for, too.
+        if account.locked || self.rows.standing(from).limited {
             relation.requested_by = true;
             self.rows.set_relation(target, from, &relation);
             self.set_listed_in(Listing::Requests, target.0, from.0, true);

@@ -5,7 +5,7 @@ use super::listing::Listing;
 use super::{Turn, refused};
 use crate::command::message::{FavouriteTold, ReplyTold};
 use crate::command::{Favourite, Refusal, Reply, SetBookmark, SetPin, SetThreadMute};
-use crate::value::{NotificationKind, Visibility};
+use crate::value::{NotificationKind, PostRef, Visibility};
 
 /// Posts that one account may show first.
 const PINS: usize = 5;
@@ -32,6 +32,11 @@ impl Turn<'_> {
 
     /// In the partition of who likes it: for their own listing.
     pub(super) fn favourite_told(&mut self, it: FavouriteTold) -> Reply {
+        if it.on && self.rows.is_erased(it.account) {
+            let FavouriteTold { account, post: PostRef { post, .. }, .. } = it;
+            self.tell(post.bucket(), Favourite { account, post, on: false });
+            return Reply::Done;
+        }
         self.set_listed_in(Listing::Favourites, it.account.0, it.post.post.0, it.on);
         if it.on {
             self.be_active(it.account);

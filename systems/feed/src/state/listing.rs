@@ -46,6 +46,12 @@ pub enum Listing {
     NotificationRequests = 40,
     /// Whose notifications an account has taken in, whatever its policy says.
     NotificationPermits = 41,
+    /// What was reported about an account and nobody has seen to; the place and the subject are the report.
+    OpenReports = 42,
+    /// The announcements that an account has read.
+    ReadAnnouncements = 43,
+    /// Who is suggested to an account no more.
+    NotSuggested = 44,
 }
 
 fn place_key(listing: Listing, owner: u64, subject: u64) -> Vec<u8> {

@@ -6,7 +6,7 @@ use decalog_runtime::tables::{Order, end_of};
 
 use super::due::Due;
 use super::rows::{Rows, family, key, last_number};
-use super::{Account, Feed, Scheduled, Turn, refused};
+use super::{Account, Emoji, Feed, Scheduled, Turn, refused};
 use crate::command::{AddMedia, ChangeMedia, FinishMedia, Refusal, RemoveMedia, Reply};
 use crate::sabotage::{self, Sabotage};
 use crate::value::{AccountId, File, ItemId, Media, PostId, SECOND, Upload};
@@ -14,7 +14,7 @@ use crate::value::{AccountId, File, ItemId, Media, PostId, SECOND, Upload};
 /// How long an attachment may wait for its post.
 const WAITS: i64 = 24 * 3_600 * SECOND;
 /// The families whose rows name files. A post's attachments are rows of their own, also those of its revisions.
-const WITH_FILES: [u8; 3] = [family::ACCOUNT, family::MEDIA, family::SCHEDULED];
+const WITH_FILES: [u8; 4] = [family::ACCOUNT, family::MEDIA, family::SCHEDULED, family::NOTICE];
 
 /// An attachment, and what it is part of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +59,11 @@ fn blobs_of(family: u8, value: &[u8]) -> Vec<String> {
             let row: MediaRow = super::rows::read(value);
             let sent = row.upload.into_iter().flat_map(|upload| [Some(upload.file), upload.thumbnail]);
             of_media(&row.media).into_iter().chain(sent.flatten()).collect()
+        }
+        family::NOTICE => {
+            // Of what is the server's, only emoji have files.
+            let row: Option<Emoji> = decalog_runtime::unpack(0, 0, value).ok();
+            row.iter().flat_map(|row| &row.files).map(name).collect()
         }
         _ => {
             let row: Scheduled = super::rows::read(value);

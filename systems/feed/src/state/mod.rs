@@ -7,12 +7,16 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod account;
+mod announcement;
 mod block;
 mod conversation;
 mod deletion;
 mod delivery;
 mod directory;
+mod domain_block;
 mod due;
+mod emoji;
+mod erasure;
 mod filter;
 mod follow;
 mod interaction;
@@ -29,6 +33,7 @@ mod quote;
 mod ranking;
 mod read;
 mod reblog;
+mod report;
 mod rows;
 mod scheduled;
 mod standing;
@@ -44,9 +49,11 @@ use decalog_runtime::tables::{Backing, Tables};
 use decalog_runtime::{Digest, Outbox, Stamp, StateMachine, Timestamp, partition_id};
 
 pub use account::{Account, Defaults};
+pub use announcement::Announcement;
 pub use block::Muting;
 pub use conversation::Conversation;
 pub use directory::DirectoryOrder;
+pub use emoji::Emoji;
 pub use filter::Filter;
 pub use follow::{Following, Relation};
 pub use list::List;
@@ -60,6 +67,7 @@ pub use push::PushSubscription;
 pub use quote::{Found, Quote, QuoteShown};
 pub use ranking::{Exposure, MODEL_BUCKET, Outcome, Ranking, Shipped};
 pub use read::{Shown, Viewer};
+pub use report::Report;
 pub use rows::Window;
 pub use scheduled::Scheduled;
 pub use tag::{FeaturedTag, TagRow};
@@ -117,7 +125,15 @@ impl Feed {
 }
 
 impl Turn<'_> {
-    /// Whatever was asked.
+    /// Whatever was asked, unless moderators have suspended who asks.
+    fn ask(&mut self, command: Command) -> Reply {
+        match standing::actor(&command) {
+            Some(account) if self.rows.is_suspended(account) => refused(Refusal::Suspended),
+            _ => self.take(command),
+        }
+    }
+
+    /// Whatever was asked, or told by another partition.
     fn take(&mut self, command: Command) -> Reply {
         match command {
             Command::OpenAccount(it) => self.open_account(it),
@@ -164,7 +180,15 @@ impl Turn<'_> {
             Command::LogExposure(it) => self.log_exposure(it),
             Command::SetPolicy(it) => self.set_policy(it),
             Command::AnswerNotificationRequests(it) => self.answer_notification_requests(it),
-            Command::Moderate(it) => self.moderate(it),
+            it @ (Command::Moderate(_) | Command::Flagged(_)) => self.take_measure(it),
+            it @ (Command::FileReport(_) | Command::ChangeReport(_)) => self.take_measure(it),
+            it @ (Command::EraseAccount(_) | Command::Forgotten(_)) => self.take_erasure(it),
+            it @ (Command::SetAnnouncement(_) | Command::RemoveAnnouncement(_)) => self.take_notice(it),
+            it @ (Command::SetEmoji(_) | Command::RemoveEmoji(_)) => self.take_notice(it),
+            it @ Command::React(_) => self.take_notice(it),
+            Command::DismissAnnouncement(it) => self.dismiss_announcement(it),
+            Command::BlockDomain(it) => self.block_domain(it),
+            Command::DismissSuggestion(it) => self.dismiss_suggestion(it),
             Command::SetPush(it) => self.set_push(it),
             Command::ChangePush(it) => self.change_push(it),
             Command::RemovePush(it) => self.remove_push(it),
@@ -240,7 +264,7 @@ impl StateMachine for Feed {
 
     fn apply(&mut self, at: &Stamp, command: Command, out: &mut Outbox<Event>) -> Reply {
         self.turn(at, out, |turn| {
-            let reply = turn.take(command);
+            let reply = turn.ask(command);
             turn.be_active(AccountId(at.principal));
             reply
         })

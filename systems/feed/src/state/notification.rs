@@ -37,6 +37,9 @@ pub struct Notification {
     /// The conversation that goes on when one that is kept apart is taken in.
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     pub talk: Option<Talk>,
+    /// What was reported, for moderators.
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<ItemId>,
 }
 
 /// The conversation that a private mention belongs to.
@@ -73,19 +76,26 @@ impl Turn<'_> {
     ) {
         let treatment = self.treatment(account, kind, from, false);
         let at = self.now();
-        let told =
-            Notification { kind, from, post, at, filtered: treatment != Treatment::Accept, talk: None };
+        let told = Notification {
+            kind,
+            from,
+            post,
+            at,
+            filtered: treatment != Treatment::Accept,
+            talk: None,
+            report: None,
+        };
         self.tell_of(account, told, treatment);
     }
 
-    fn tell_of(&mut self, account: AccountId, told: Notification, treatment: Treatment) {
+    pub(super) fn tell_of(&mut self, account: AccountId, told: Notification, treatment: Treatment) {
         let Notification { kind, from, .. } = told;
         if account == from && kind != NotificationKind::Poll || !self.rows.has_account(account) {
             return;
         }
         let relation = self.rows.relation(account, from);
         let muted = relation.muting.as_ref().is_some_and(|muting| muting.notifications);
-        if relation.blocking || relation.blocked_by || muted {
+        if relation.blocking || relation.blocked_by || muted || self.rows.is_suspended(from) {
             return;
         }
         let kept = match treatment {
@@ -166,7 +176,8 @@ impl Turn<'_> {
             return Reply::Done;
         }
         let relation = self.rows.relation(target, post.author);
-        if relation.blocking || relation.blocked_by || !self.rows.has_account(target) {
+        let silent = relation.blocking || relation.blocked_by || self.rows.is_suspended(post.author);
+        if silent || !self.rows.has_account(target) {
             return Reply::Done;
         }
         let muted = self.rows.place(Listing::MutedThreads, target.0, conversation.0).is_some();
@@ -183,7 +194,7 @@ impl Turn<'_> {
             let filtered = treatment == Treatment::Filter;
             let talk = (talks && filtered).then_some(Talk { conversation, participants });
             let (from, at) = (post.author, self.now());
-            let told = Notification { kind, from, post: Some(post), at, filtered, talk };
+            let told = Notification { kind, from, post: Some(post), at, filtered, talk, report: None };
             self.tell_of(target, told, treatment);
         }
         Reply::Done

@@ -51,6 +51,21 @@ impl Turn<'_> {
         Reply::Done
     }
 
+    /// Takes one vote back: of whoever was erased.
+    pub(super) fn forget_vote(&mut self, id: PostId, voter: AccountId) {
+        let Some(choices) = self.rows.votes(id, voter) else { return };
+        self.rows.remove(&vote_key(id, voter));
+        self.rows.change_post(id, |post| {
+            let Some(poll) = &mut post.poll else { return };
+            poll.voters = poll.voters.saturating_sub(1);
+            for choice in choices {
+                if let Some(option) = poll.options.get_mut(choice as usize) {
+                    option.votes = option.votes.saturating_sub(1);
+                }
+            }
+        });
+    }
+
     pub(super) fn forget_votes(&mut self, post: PostId) {
         let votes = self.rows.tables.scan(&key(family::VOTE, [post.0]));
         votes.iter().for_each(|(key, _)| self.rows.remove(key));

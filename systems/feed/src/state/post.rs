@@ -153,6 +153,12 @@ impl Rows {
         }
     }
 
+    /// What an account wrote and reblogged.
+    pub(super) fn written(&self, account: AccountId, window: super::Window) -> Vec<Entry> {
+        let rows = self.page(&key(family::WRITTEN, [account.0]), window);
+        rows.into_iter().map(|(_, entry)| entry).collect()
+    }
+
     /// What a post was before it was changed, the oldest first.
     pub(super) fn revisions(&self, post: PostId) -> Vec<Revision> {
         self.all(&key(family::REVISION, [post.0])).into_iter().map(|(_, row)| row).collect()
@@ -165,10 +171,13 @@ impl Rows {
     /// Whether this post's author lets somebody see it. A reblog is no more open than what it reblogs, which is for
     /// the partition of that to say.
     pub(super) fn may_see(&self, post: &Post, viewer: Option<AccountId>) -> bool {
-        let Some(viewer) = viewer else { return post.visibility.is_open() };
-        if viewer == post.author {
+        if viewer == Some(post.author) {
             return true;
         }
+        if self.is_suspended(post.author) || viewer.is_some_and(|viewer| self.is_suspended(viewer)) {
+            return false;
+        }
+        let Some(viewer) = viewer else { return post.visibility.is_open() };
         let relation = self.relation(post.author, viewer);
         if relation.blocking && !sabotage::lacks(Sabotage::Block) {
             return false;
@@ -201,6 +210,9 @@ impl Turn<'_> {
 
     /// Makes a post of a draft, and lets whoever it concerns know.
     pub(super) fn write(&mut self, account: AccountId, draft: Draft) -> Result<PostId, Refusal> {
+        if self.rows.is_suspended(account) {
+            return Err(Refusal::Suspended);
+        }
         let id = PostId(self.next_id_of(account));
         let media = self.attach(account, id, &draft.media)?;
         let post = Post {

@@ -78,6 +78,14 @@ impl Rows {
         self.get(&[family::RANKING])
     }
 
+    /// Removes one impression of an account.
+    pub(super) fn forget_impression(&mut self, account: AccountId, row: &[u8]) {
+        self.remove(row);
+        let mut ranking = self.ranking(account);
+        ranking.kept = ranking.kept.saturating_sub(1);
+        self.put(&ranking_key(account), &ranking);
+    }
+
     fn part(&self, family: u8, from: Option<Vec<u8>>, most: usize) -> Part<(Vec<u8>, Vec<u8>)> {
         let from = from.unwrap_or_else(|| vec![family]);
         let rows = self.tables.range(&from, &end_of(&[family]), decalog_runtime::tables::Order::Rising, most);

@@ -1,10 +1,10 @@
 //! What can be read of a partition: for the API, whose every question is one closure on the apply thread.
 
 use super::listing::Listing;
-use super::rows::{Window, family, key};
+use super::rows::{Window, family};
 use super::{
-    Account, Conversation, FeaturedTag, Feed, Filter, Held, List, Markers, MediaRow, Notification, Policy,
-    Post, Relation, Revision, Scheduled, TagRow,
+    Account, Announcement, Conversation, Emoji, FeaturedTag, Feed, Filter, Held, List, Markers, MediaRow,
+    Notification, Policy, Post, Relation, Report, Revision, Scheduled, TagRow,
 };
 use crate::value::{AccountId, Entry, ItemId, PostId, Standing};
 
@@ -50,6 +50,46 @@ impl Feed {
         self.rows.accounts_from(name, most).into_iter().filter_map(|id| self.rows.account(id)).collect()
     }
 
+    /// Accounts by their ids.
+    pub fn accounts_within(&self, window: Window) -> Vec<Account> {
+        self.rows.accounts_within(window)
+    }
+
+    /// The domains that an account blocks, each with its place.
+    pub fn blocked_domains(&self, account: AccountId, window: Window) -> Vec<(u64, String)> {
+        self.rows.blocked_domains(account, window)
+    }
+
+    /// An announcement.
+    pub fn announcement(&self, id: ItemId) -> Option<Announcement> {
+        self.rows.announcement(id)
+    }
+
+    /// All announcements.
+    pub fn announcements(&self) -> Vec<Announcement> {
+        self.rows.announcements()
+    }
+
+    /// Whether somebody reacts so to an announcement.
+    pub fn reacts(&self, id: ItemId, account: AccountId, name: &str) -> bool {
+        self.rows.reacts(id, account, name)
+    }
+
+    /// All custom emoji.
+    pub fn all_emoji(&self) -> Vec<Emoji> {
+        self.rows.all_emoji()
+    }
+
+    /// A report of this partition.
+    pub fn report(&self, report: ItemId) -> Option<Report> {
+        self.rows.report(report)
+    }
+
+    /// Reports of this partition.
+    pub fn reports(&self, window: Window) -> Vec<Report> {
+        self.rows.reports(window)
+    }
+
     /// How an account of this partition stands to another.
     pub fn relation(&self, account: AccountId, other: AccountId) -> Relation {
         self.rows.relation(account, other)
@@ -93,10 +133,14 @@ impl Feed {
         self.rows.place(listing, owner, subject)
     }
 
+    /// Whether an account was erased.
+    pub fn is_erased(&self, account: AccountId) -> bool {
+        self.rows.is_erased(account)
+    }
+
     /// What an account wrote and reblogged.
     pub fn written(&self, account: AccountId, window: Window) -> Vec<Entry> {
-        let rows = self.rows.page(&key(family::WRITTEN, [account.0]), window);
-        rows.into_iter().map(|(_, entry)| entry).collect()
+        self.rows.written(account, window)
     }
 
     /// What is public.

@@ -69,6 +69,13 @@ pub(super) mod family {
     pub(crate) const MARKERS: u8 = b'M';
     /// account, notification → [`Notification`](crate::state::Notification).
     pub(crate) const NOTIFICATION: u8 = b'N';
+    /// account, domain → when it was blocked, as an id.
+    pub(crate) const BLOCKED_DOMAIN: u8 = b'B';
+    /// What is the server's: 1, announcement → [`Announcement`](crate::state::Announcement); 2, shortcode →
+    /// [`Emoji`](crate::state::Emoji); 3, announcement, account, reaction → nothing.
+    pub(crate) const NOTICE: u8 = b'D';
+    /// report → [`Report`](crate::state::Report).
+    pub(crate) const REPORT: u8 = b'O';
     /// account → [`Policy`](crate::state::Policy).
     pub(crate) const POLICY: u8 = b'P';
     /// account, other account → [`Held`](crate::state::Held).

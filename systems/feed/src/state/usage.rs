@@ -70,6 +70,20 @@ impl Turn<'_> {
         self.rows.change_count(what, 0, on);
     }
 
+    /// An account of this partition, with so many posts, is there no more.
+    pub(super) fn forget_activity(&mut self, account: AccountId, posts: u64) {
+        self.count(Count::Users, false);
+        match self.rows.counted(Count::Posts, 0).saturating_sub(posts) {
+            0 => self.rows.remove(&count_key(Count::Posts, 0)),
+            left => self.rows.put(&count_key(Count::Posts, 0), &left),
+        }
+        let key = count_key(Count::LastDay, account.0);
+        if let Some(day) = self.rows.get(&key) {
+            self.rows.change_count(Count::Active, day, false);
+            self.rows.remove(&key);
+        }
+    }
+
     /// An account of this partition did something.
     pub(super) fn be_active(&mut self, account: AccountId) {
         let (key, today) = (count_key(Count::LastDay, account.0), day(self.now()));

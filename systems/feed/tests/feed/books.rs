@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use decalog_feed::state::{
-    Account, Conversation, Feed, Filter, Held, Listing, MediaRow, Notification, Post, Relation, Scheduled,
-    Window,
+    Account, Conversation, Feed, Filter, Held, Listing, MediaRow, Notification, Post, Relation, Report,
+    Scheduled, Window,
 };
 use decalog_feed::value::{AccountId, Entry, NotificationKind, PostId, QuoteState, Standing, Visibility};
 
@@ -49,7 +49,8 @@ pub(crate) fn check(feed: &Feed) -> Check {
     books.usage()?;
     books.conversations()?;
     books.dues()?;
-    books.held()
+    books.held()?;
+    books.reports()
 }
 
 impl Books {
@@ -231,6 +232,15 @@ impl Books {
             }
         }
         Ok(())
+    }
+
+    /// Reports that nobody has seen to are listed with whom they are about.
+    fn reports(&self) -> Check {
+        let rows: Vec<Report> = self.rows.numbered(b'O').into_iter().map(|(_, row)| row).collect();
+        let open = rows.iter().filter(|row| row.resolved.is_none()).map(|row| (row.target.0, row.id.0));
+        let listed = self.places.keys().filter(|(listing, ..)| *listing == Listing::OpenReports as u64);
+        let listed = listed.map(|(_, owner, report)| (*owner, *report));
+        same("open reports", open.collect::<BTreeSet<_>>(), listed.collect())
     }
 
     /// What is kept apart is counted, and whoever mentions is listed.

@@ -14,7 +14,7 @@ mod taken_out {
     use decalog_feed::sabotage::{Sabotage, take_out};
 
     use crate::media::addresses;
-    use crate::{inbox, leftovers, partitions, privacy, push, ranking, undone, usage};
+    use crate::{erasure, inbox, leftovers, partitions, privacy, push, ranking, undone, usage};
 
     fn fails_without(sabotage: Sabotage, test: fn()) {
         test();
@@ -118,6 +118,16 @@ mod taken_out {
     #[test]
     fn forget_shown() {
         fails_without(Sabotage::ForgetShown, ranking::what_was_shown_is_bounded_and_can_be_forgotten);
+    }
+
+    #[test]
+    fn erasure_of_an_account() {
+        fails_without(Sabotage::Erasure, erasure::nothing_is_left_of_an_erased_account);
+    }
+
+    #[test]
+    fn suspension() {
+        fails_without(Sabotage::Suspension, privacy::who_sees_a_post_is_what_its_author_said);
     }
 
     #[test]

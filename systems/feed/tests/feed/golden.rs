@@ -119,6 +119,14 @@ fn messages() -> Vec<Command> {
         ReplyTold { parent: post.post, reply: post, on: true }.into(),
         ReblogTold { post: post.post, by: post, on: false }.into(),
         FavouriteTold { account: from, post, on: true }.into(),
+        Forgotten { account: from }.into(),
+        Flagged {
+            moderator: target,
+            kind: NotificationKind::AdminReport,
+            from,
+            report: Some(ItemId(5 << 40)),
+        }
+        .into(),
         StandingTold { account: from, standing: Standing { limited: true, ..Standing::default() } }.into(),
         QuoteTold { quoted: post.post, by: post, visibility, on: true }.into(),
         QuoteAnswered { quote: post.post, of: post, state: QuoteState::Revoked }.into(),

@@ -12,7 +12,7 @@ use crate::books;
 use crate::people::{People, START};
 
 /// Kinds that are messages between partitions.
-const MESSAGES: usize = 17;
+const MESSAGES: usize = 19;
 
 /// One partition, and people.
 struct Life(People);
@@ -36,6 +36,9 @@ impl Scenario for Life {
         "not-followed",
         "bad-model",
         "old-model",
+        "suspended",
+        "no-emoji",
+        "too-many-reactions",
     ];
 
     fn machine(&self) -> Feed {
@@ -94,6 +97,9 @@ fn name(why: Refusal) -> &'static str {
         Refusal::NotFollowed => "not-followed",
         Refusal::BadModel => "bad-model",
         Refusal::OldModel => "old-model",
+        Refusal::Suspended => "suspended",
+        Refusal::NoEmoji => "no-emoji",
+        Refusal::TooManyReactions => "too-many-reactions",
     }
 }
 

@@ -131,7 +131,8 @@ fn limited_accounts_are_treated_as_the_policy_says() {
         two.policy(SetPolicy { limited_accounts: Some(how), ..SetPolicy::default() });
         assert_eq!(two.mention(Visibility::Public), Treatment::Accept);
         let standing = Standing { limited: true, ..Standing::default() };
-        two.world.ask_to_rest(two.bob, Moderate { account: two.bob, standing });
+        two.world
+            .ask_to_rest(two.bob, Moderate { account: two.bob, standing, by: two.alice, resolve: false });
         assert_eq!(two.mention(Visibility::Public), how);
     }
 }

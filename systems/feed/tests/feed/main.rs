@@ -2,10 +2,12 @@
 
 mod books;
 mod controls;
+mod erasure;
 mod golden;
 mod histories;
 mod inbox;
 mod leftovers;
+mod measures;
 mod media;
 mod offline;
 mod partitions;

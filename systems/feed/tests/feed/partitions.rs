@@ -17,7 +17,7 @@ use crate::world::World;
 #[test]
 pub(crate) fn at_rest_all_partitions_agree() {
     let mut slices = 0;
-    for seed in 0..14 {
+    for seed in 0..16 {
         let (mut world, mut people) = World::peopled(4);
         let mut random = Rng::with_seed(seed);
         for round in 0..40 {
@@ -151,6 +151,10 @@ fn one_partition_and_four_come_to_the_same() {
             }
             people.now = one.now;
             let (mut command, bucket) = people.command(&mut random, &one);
+            if matches!(command, Command::EraseAccount(_)) {
+                // What is forgotten first depends on the partitions; what is left does not.
+                continue;
+            }
             if let Command::ClearNotifications(it) = &mut command {
                 it.only = None;
             }

@@ -58,10 +58,10 @@ pub(crate) struct People {
 }
 
 /// One throw.
-struct Dice<'a> {
-    people: &'a mut People,
-    random: &'a mut Rng,
-    sight: &'a dyn Sight,
+pub(crate) struct Dice<'a> {
+    pub(crate) people: &'a mut People,
+    pub(crate) random: &'a mut Rng,
+    pub(crate) sight: &'a dyn Sight,
 }
 
 impl People {
@@ -76,7 +76,7 @@ impl People {
 
     /// How an account is made known.
     pub(crate) fn opening(&self, place: usize) -> OpenAccount {
-        OpenAccount { account: self.accounts[place], name: format!("p{place}") }
+        OpenAccount { account: self.accounts[place], name: format!("p{place}"), moderators: Vec::new() }
     }
 
     /// What is asked next, and in which bucket.
@@ -88,13 +88,17 @@ impl People {
         if new && dice.often(0.8) {
             return (dice.open(account), account.bucket());
         }
+        if dice.random.u32(0..400) == 0 {
+            return dice.erase();
+        }
         let command = match dice.random.u32(0..100) {
             0..8 => dice.profile(account),
             8..34 => dice.write(account),
             34..57 => return dice.react(account),
             57..78 => dice.relate(account),
-            78..88 => dice.arrange(account),
-            88..91 => return dice.moderate(),
+            78..85 => dice.arrange(account),
+            85..87 => return dice.moderate(),
+            87..91 => return dice.notice(account),
             91..93 => return dice.rank(account),
             _ => dice.hear(account),
         };
@@ -103,15 +107,15 @@ impl People {
 }
 
 impl Dice<'_> {
-    fn one_of<T: Clone>(&mut self, all: &[T]) -> T {
+    pub(crate) fn one_of<T: Clone>(&mut self, all: &[T]) -> T {
         all[self.random.usize(0..all.len())].clone()
     }
 
-    fn often(&mut self, share: f64) -> bool {
+    pub(crate) fn often(&mut self, share: f64) -> bool {
         self.random.f64() < share
     }
 
-    fn account(&mut self) -> AccountId {
+    pub(crate) fn account(&mut self) -> AccountId {
         if self.often(0.03) {
             return *self.people.accounts.last().expect("accounts");
         }
@@ -121,11 +125,11 @@ impl Dice<'_> {
         self.one_of(&known)
     }
 
-    fn home(&self, account: AccountId) -> &Feed {
+    pub(crate) fn home(&self, account: AccountId) -> &Feed {
         self.sight.at(account.bucket())
     }
 
-    fn words(&mut self, of: &str) -> String {
+    pub(crate) fn words(&mut self, of: &str) -> String {
         format!("{of} {}", self.people.serial)
     }
 
@@ -133,12 +137,12 @@ impl Dice<'_> {
         self.people.now + self.random.i64(1..60 * SECOND)
     }
 
-    fn item(&mut self, all: &[ItemId]) -> ItemId {
+    pub(crate) fn item(&mut self, all: &[ItemId]) -> ItemId {
         if all.is_empty() || self.often(0.1) { ItemId(7) } else { self.one_of(all) }
     }
 
     /// A post of somebody: mostly one that is there.
-    fn post_of(&mut self, author: AccountId) -> PostRef {
+    pub(crate) fn post_of(&mut self, author: AccountId) -> PostRef {
         let written = self.home(author).written(author, Window::newest(10));
         if written.is_empty() || self.often(0.1) {
             return self.past();
@@ -168,7 +172,7 @@ impl Dice<'_> {
         let place = self.people.accounts.iter().position(|it| *it == account).expect("an account");
         let stranger = place + 1 == self.people.accounts.len();
         let name = if stranger { "p0".to_owned() } else { format!("p{place}") };
-        OpenAccount { account, name }.into()
+        OpenAccount { account, name, moderators: vec![self.account()] }.into()
     }
 
     fn profile(&mut self, account: AccountId) -> Command {
@@ -447,7 +451,12 @@ impl Dice<'_> {
     }
 
     fn arrange(&mut self, account: AccountId) -> Command {
-        match self.random.u32(0..12) {
+        match self.random.u32(0..14) {
+            12 => {
+                let domain = self.one_of(&["one.example", "two.example"]).to_owned();
+                BlockDomain { account, domain, on: self.often(0.6) }.into()
+            }
+            13 => DismissSuggestion { account, target: self.account() }.into(),
             0..6 => self.list(account),
             6..8 => {
                 let tag = self.one_of(&["rust", "logs"]).to_owned();
@@ -507,37 +516,6 @@ impl Dice<'_> {
             posts: vec![(None, self.past().post)],
         }
         .into()
-    }
-
-    fn policy(&mut self, account: AccountId) -> Command {
-        let one = |dice: &mut Self| {
-            let some = [Treatment::Accept, Treatment::Filter, Treatment::Filter, Treatment::Drop];
-            dice.often(0.3).then(|| dice.one_of(&some))
-        };
-        SetPolicy {
-            account,
-            not_following: one(self),
-            not_followers: one(self),
-            new_accounts: one(self),
-            private_mentions: one(self),
-            limited_accounts: one(self),
-        }
-        .into()
-    }
-
-    fn answer_notifications(&mut self, account: AccountId) -> Command {
-        let all = self.home(account).notification_requests(account, Window::newest(9));
-        let all: Vec<ItemId> = all.into_iter().map(|(id, ..)| id).collect();
-        let requests = vec![self.item(&all)];
-        AnswerNotificationRequests { account, requests, accept: self.often(0.5) }.into()
-    }
-
-    fn moderate(&mut self) -> (Command, u16) {
-        let account = self.account();
-        // Mostly nothing holds, so that people can go on.
-        let kind = self.random.u32(0..8);
-        let standing = Standing { sensitive: kind == 0, limited: kind < 2, suspended: kind == 2 };
-        (Moderate { account, standing }.into(), account.bucket())
     }
 
     fn hear(&mut self, account: AccountId) -> Command {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use decalog_feed::command::*;
 use decalog_feed::state::{Found, Listing, Window};
-use decalog_feed::value::{AccountId, Mention, PostId, PostRef, QuotePolicy, Visibility};
+use decalog_feed::value::{AccountId, Mention, PostId, PostRef, QuotePolicy, Standing, Visibility};
 use fastrand::Rng;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -40,6 +40,8 @@ enum Act {
     Mute(Who, Who),
     Lock(Who, bool),
     Post(Who, Visibility, BTreeSet<Who>),
+    /// Moderators suspend somebody, limit them, or neither.
+    Moderate(Who, bool, bool),
     /// Changes whom a post names: the post by its number.
     Edit(usize, BTreeSet<Who>),
     Delete(usize),
@@ -72,6 +74,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (who(), who()).prop_map(|(one, other)| Act::Mute(one, other)),
         1 => (who(), any::<bool>()).prop_map(|(one, on)| Act::Lock(one, on)),
         4 => (who(), visibility, names()).prop_map(|(one, kind, names)| Act::Post(one, kind, names)),
+        1 => (who(), any::<bool>(), any::<bool>()).prop_map(|(one, suspended, limited)| Act::Moderate(one, suspended, limited)),
         1 => (0..9_usize, names()).prop_map(|(post, names)| Act::Edit(post, names)),
         1 => (0..9_usize).prop_map(Act::Delete),
         4 => (who(), kinds, 0..9_usize).prop_map(|(one, kind, post)| Act::Quote(one, kind, post)),
@@ -87,6 +90,8 @@ struct Model {
     asks: BTreeSet<(Who, Who)>,
     blocks: BTreeSet<(Who, Who)>,
     locked: BTreeSet<Who>,
+    suspended: BTreeSet<Who>,
+    limited: BTreeSet<Who>,
     posts: Vec<Option<(Who, Visibility, BTreeSet<Who>)>>,
     policies: BTreeMap<usize, QuotePolicy>,
     /// What posts quote that may.
@@ -95,7 +100,22 @@ struct Model {
 
 impl Model {
     fn take(&mut self, act: &Act) {
+        let is_out = |who: &Who| self.suspended.contains(who);
         match act.clone() {
+            Act::Follow(one, _) | Act::Answer(one, ..) | Act::Lock(one, _) | Act::Post(one, ..)
+                if is_out(&one) => {}
+            Act::Quote(one, ..) if is_out(&one) => {}
+            Act::Edit(post, _)
+                if self.posts.get(post).is_some_and(|it| it.as_ref().is_some_and(|it| is_out(&it.0))) => {}
+            Act::Moderate(one, suspended, limited) => {
+                for (all, on) in [(&mut self.suspended, suspended), (&mut self.limited, limited)] {
+                    if on {
+                        all.insert(one)
+                    } else {
+                        all.remove(&one)
+                    };
+                }
+            }
             Act::Follow(one, other) => self.follow(one, other),
             Act::Unfollow(one, other) | Act::RemoveFollower(other, one) => {
                 self.follows.remove(&(one, other));
@@ -119,6 +139,7 @@ impl Model {
             Act::Block(one, other, _) => drop(self.blocks.remove(&(one, other))),
             Act::Mute(..) => {}
             Act::Lock(one, true) => drop(self.locked.insert(one)),
+            Act::Lock(one, false) if !self.locked.contains(&one) => {}
             Act::Lock(one, false) => {
                 // Nobody waits for one who need not be asked.
                 let waiting: Vec<_> = self.asks.iter().filter(|(_, asked)| *asked == one).copied().collect();
@@ -162,10 +183,10 @@ impl Model {
     fn follow(&mut self, one: Who, other: Who) {
         let blocked = self.blocks.contains(&(one, other)) || self.blocks.contains(&(other, one));
         let before = self.follows.contains(&(one, other)) || self.asks.contains(&(one, other));
-        if one == other || blocked || before {
+        if one == other || blocked || before || self.suspended.contains(&other) {
             return;
         }
-        if self.locked.contains(&other) {
+        if self.locked.contains(&other) || self.limited.contains(&one) {
             self.asks.insert((one, other));
         } else {
             self.follows.insert((one, other));
@@ -194,6 +215,10 @@ impl Model {
 
     fn sees(&self, post: usize, viewer: Option<Who>) -> bool {
         let Some((author, visibility, names)) = &self.posts[post] else { return false };
+        let is_out = |who: &Who| self.suspended.contains(who);
+        if viewer != Some(*author) && (is_out(author) || viewer.as_ref().is_some_and(is_out)) {
+            return false;
+        }
         let open = matches!(visibility, Visibility::Public | Visibility::Unlisted);
         let Some(viewer) = viewer else { return open };
         let named = names.contains(&viewer);
@@ -224,7 +249,9 @@ impl Stage {
         let of = |who: &Who| self.people[*who];
         let (account, command): (AccountId, Command) = match act {
             Act::Follow(one, other) => {
-                let locked = self.world.at(of(other).bucket()).account(of(other)).expect("an account").locked;
+                let feed = self.world.at(of(other).bucket());
+                let locked =
+                    feed.account(of(other)).expect("an account").locked || feed.standing(of(one)).limited;
                 (of(one), follow(of(one), of(other), locked).into())
             }
             Act::Unfollow(one, other) => (of(one), Unfollow { account: of(one), target: of(other) }.into()),
@@ -245,6 +272,11 @@ impl Stage {
             Act::Post(one, visibility, names) => {
                 let draft = self.draft(*visibility, names);
                 (of(one), Publish { account: of(one), draft, scheduled: None }.into())
+            }
+            Act::Moderate(one, suspended, limited) => {
+                let standing = Standing { sensitive: false, suspended: *suspended, limited: *limited };
+                let account = of(one);
+                (account, Moderate { account, standing, by: of(&0), resolve: false }.into())
             }
             Act::Edit(post, names) => {
                 let Some((account, post)) = self.posts.get(*post).copied() else { return };

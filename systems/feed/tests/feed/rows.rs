@@ -71,6 +71,14 @@ impl Dump {
         self.family(letter).map(|(key, _)| parts(key, owned)).collect()
     }
 
+    /// The families of the rows that have this number in their keys or values, but for these.
+    pub(crate) fn naming(&self, number: u64, without: &[u8]) -> String {
+        let has = |bytes: &[u8]| bytes.windows(8).any(|window| window == number.to_be_bytes());
+        let rows = self.0.iter().filter(|(key, _)| !without.contains(&key[0]));
+        let named = rows.filter(|(key, value)| has(&key[1..]) || has(value));
+        named.map(|(key, _)| char::from(key[0])).collect()
+    }
+
     /// How many rows have these words in their keys or values.
     pub(crate) fn with_words(&self, words: &str) -> usize {
         let has = |bytes: &[u8]| bytes.windows(words.len()).any(|window| window == words.as_bytes());

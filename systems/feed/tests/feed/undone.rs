@@ -22,7 +22,10 @@ fn crowd(pair: &mut Pair) -> Vec<AccountId> {
         let bucket = u16::try_from(place * 4 % 1_000).unwrap();
         let account = AccountId(maker.next(Timestamp(pair.world.now), bucket).0);
         let name = format!("crowd{place}");
-        assert_eq!(pair.world.ask(bucket, OpenAccount { account, name }), Reply::Done);
+        assert_eq!(
+            pair.world.ask(bucket, OpenAccount { account, name, moderators: Vec::new() }),
+            Reply::Done
+        );
         account
     };
     (0..MANY).map(&mut open).collect()

@@ -60,9 +60,9 @@ pub(crate) fn the_directory_is_in_order() {
     );
     assert_eq!(directory(&world, &people, DirectoryOrder::New), [5, 3, 2, 1]);
     let limited = Standing { limited: true, ..Standing::default() };
-    world.ask_to_rest(account(1), Moderate { account: account(1), standing: limited });
+    world.ask_to_rest(account(1), measure(account(1), limited));
     assert_eq!(directory(&world, &people, DirectoryOrder::Active), [3, 2, 5]);
-    world.ask_to_rest(account(1), Moderate { account: account(1), standing: Standing::default() });
+    world.ask_to_rest(account(1), measure(account(1), Standing::default()));
     assert_eq!(directory(&world, &people, DirectoryOrder::Active), [3, 1, 2, 5]);
     world.check().unwrap();
 }
@@ -104,4 +104,8 @@ pub(crate) fn who_is_active_is_counted_once() {
     let Usage { active_month, active_half_year, .. } = usage(&world);
     assert_eq!((active_month, active_half_year), (0, 2));
     world.check().unwrap();
+}
+
+fn measure(account: AccountId, standing: Standing) -> Moderate {
+    Moderate { account, standing, by: AccountId(0), resolve: false }
 }

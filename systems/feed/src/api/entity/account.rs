@@ -3,10 +3,15 @@
 use serde_json::{Value, json};
 
 use super::{day, moment};
+use crate::api::admin::MODERATES;
 use crate::api::service::Service;
 use crate::engine::text;
 use crate::state::{Account, Relation};
 use crate::value::{AccountId, File};
+
+/// Permissions of a role, as Mastodon numbers them.
+const MANAGE_REPORTS: u32 = 1 << 4;
+const MANAGE_USERS: u32 = 1 << 10;
 
 impl Service {
     /// The page of an account.
@@ -48,13 +53,25 @@ impl Service {
 
     /// An account as everybody sees it.
     pub(crate) fn account_json(&self, account: &Account) -> Value {
+        let standing = self.standings.of(account.id);
+        let gone;
+        let account = match standing.suspended {
+            false => account,
+            true => {
+                // Nothing that they chose is shown.
+                let (name, (id, created)) = (account.name.clone(), (account.id, account.created));
+                gone = Account { id, name, created, discoverable: Some(false), ..Account::default() };
+                &gone
+            }
+        };
         let (avatar, avatar_static) = self.picture(&account.avatar, "avatars");
         let (header, header_static) = self.picture(&account.header, "headers");
         let url = self.account_url(&account.name);
         let fields = account.fields.iter().map(|field| {
             json!({ "name": field.name, "value": self.rich_field(&field.value), "verified_at": null })
         });
-        json!({
+        let texts = account.fields.iter().flat_map(|field| [field.name.as_str(), field.value.as_str()]);
+        let mut json = json!({
             "id": account.id.to_string(),
             "username": account.name,
             "acct": account.name,
@@ -80,10 +97,17 @@ impl Service {
             "last_status_at": account.last_status.map(day),
             "hide_collections": account.hide_collections,
             "noindex": !account.indexable,
-            "emojis": [],
+            "emojis": self.emojis_json(texts.chain([account.display_name.as_str(), account.note.as_str()])),
             "roles": [],
             "fields": fields.collect::<Vec<_>>(),
-        })
+        });
+        if standing.suspended {
+            json["suspended"] = true.into();
+        }
+        if standing.limited {
+            json["limited"] = true.into();
+        }
+        json
     }
 
     /// The value of a profile's field as it is shown: links, and no paragraphs.
@@ -111,10 +135,18 @@ impl Service {
             "attribution_domains": [],
             "quote_policy": account.defaults.quote_policy.name(),
         });
-        json["role"] = json!({
-            "id": "-99", "name": "", "color": "", "permissions": "0", "highlighted": false,
-        });
+        json["role"] = role_json(self.identity.holders(MODERATES).contains(&account.id.0));
         json
+    }
+}
+
+/// What somebody is beside a user: the permissions are Mastodon's, to manage reports and users.
+pub(crate) fn role_json(moderates: bool) -> Value {
+    match moderates {
+        true => json!({
+            "id": "1", "name": "Moderator", "color": "", "permissions": (MANAGE_REPORTS | MANAGE_USERS).to_string(), "highlighted": false,
+        }),
+        false => json!({ "id": "-99", "name": "", "color": "", "permissions": "0", "highlighted": false }),
     }
 }
 

@@ -20,8 +20,10 @@ pub(crate) enum Place {
     Home,
     /// Public listings.
     Public,
-    /// A thread, or one post alone.
+    /// One post alone, or several that are asked for by their ids.
     Thread,
+    /// What is said around a post.
+    Context,
     /// The posts of one account, one's own bookmarks and favourites.
     Account,
     /// Notifications and conversations.
@@ -33,10 +35,15 @@ impl Place {
         match self {
             Place::Home => "home",
             Place::Public => "public",
-            Place::Thread => "thread",
+            Place::Thread | Place::Context => "thread",
             Place::Account => "account",
             Place::Notifications => "notifications",
         }
+    }
+
+    /// Whether accounts that moderators have limited are left out, unless the viewer follows them.
+    fn hides_limited(self) -> bool {
+        matches!(self, Place::Home | Place::Public | Place::Context)
     }
 
     /// Whether accounts that the viewer mutes are left out.
@@ -187,12 +194,15 @@ impl Service {
         let hidden = |author: AccountId| {
             let relation = material.relations.get(&author);
             relation.is_some_and(|relation| {
-                relation.blocking && place != Place::Account && place != Place::Thread
+                relation.blocking && matches!(place, Place::Home | Place::Public | Place::Notifications)
                     || relation.blocked_by
                     || relation.muting.is_some() && place.hides_muted()
             })
         };
-        if hidden(shown.post.author) {
+        let author = shown.post.author;
+        let follows = || material.relations.get(&author).is_some_and(|it| it.following.is_some());
+        let known = || viewer == Some(author) || follows();
+        if hidden(author) || place.hides_limited() && self.standings.of(author).limited && !known() {
             return None;
         }
         let original = match shown.post.reblog_of {
@@ -205,7 +215,7 @@ impl Service {
         let filtered =
             filtered.map(|_| matches(&material.filters, &seen.post, place, now)).unwrap_or_default();
         // Who opens a post wants to see it.
-        if place != Place::Thread && filtered.iter().any(|(filter, ..)| filter.action == "hide") {
+        if place.context() != "thread" && filtered.iter().any(|(filter, ..)| filter.action == "hide") {
             return None;
         }
         let mut json = self.one(shown, viewer, place, material, now, Depth::Whole);
@@ -263,7 +273,7 @@ impl Service {
             "created_at": moment(post.created),
             "in_reply_to_id": post.reply_to.map(|parent| parent.post.to_string()),
             "in_reply_to_account_id": post.reply_to.map(|parent| parent.author.to_string()),
-            "sensitive": post.sensitive,
+            "sensitive": post.sensitive || viewer != Some(post.author) && self.standings.of(post.author).sensitive,
             "spoiler_text": post.spoiler,
             "visibility": post.visibility.name(),
             "language": post.language,
@@ -283,7 +293,7 @@ impl Service {
             "media_attachments": post.media.iter().map(|media| self.media_json(media, post.visibility.is_open())).collect::<Vec<_>>(),
             "mentions": mentions.collect::<Vec<_>>(),
             "tags": tags.collect::<Vec<_>>(),
-            "emojis": [],
+            "emojis": self.emojis_of(post),
             "card": null,
             "poll": post.poll.as_ref().map(|poll| self.poll_json(post, poll, viewer, shown.votes.as_deref())),
         });
@@ -298,6 +308,11 @@ impl Service {
             json["pinned"] = shown.pinned.into();
         }
         json
+    }
+
+    fn emojis_of(&self, post: &Post) -> Value {
+        let options = post.poll.iter().flat_map(|poll| &poll.options).map(|option| option.title.as_str());
+        self.emojis_json([post.spoiler.as_str(), post.text.as_str()].into_iter().chain(options))
     }
 
     /// The text of a post as it is shown.
@@ -346,7 +361,7 @@ impl Service {
             "votes_count": total,
             "voters_count": poll.voters,
             "options": options.collect::<Vec<_>>(),
-            "emojis": [],
+            "emojis": self.emojis_json(poll.options.iter().map(|option| option.title.as_str())),
         });
         if let Some(viewer) = viewer {
             json["voted"] = (votes.is_some() || viewer == post.author).into();

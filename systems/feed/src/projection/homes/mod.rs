@@ -16,10 +16,11 @@ use decalog_runtime::bucket::partition_of;
 use decalog_runtime::{Subscription, SubscriptionError};
 use tokio::sync::broadcast;
 
+use super::emojis::Emojis;
 use super::standings::Standings;
-use crate::event::Event;
+use crate::event::{AccountGone, Event, HomeChanged};
 use crate::state::Window;
-use crate::value::{AccountId, Entry, ItemId, PostId, PostRef, Visibility};
+use crate::value::{AccountId, Entry, ItemId, Notice, PostId, PostRef, Visibility};
 use kept::{Kept, Work};
 pub use ring::KEPT;
 pub use wishes::Wishes;
@@ -30,6 +31,8 @@ const HOMES: usize = 1_000_000;
 const STRETCH: usize = 4_096;
 /// News that one who listens may be behind.
 const NEWS: usize = 1_024;
+/// Notices that one who listens may be behind.
+const NOTICES: usize = 64;
 /// Events after which those before are given free, also while there are always more.
 const RELEASE: u64 = 1_024;
 
@@ -71,6 +74,7 @@ pub enum News {
 pub struct Homes {
     parts: Vec<Mutex<Kept>>,
     news: broadcast::Sender<News>,
+    notices: broadcast::Sender<Notice>,
 }
 
 /// What is known of a timeline.
@@ -88,7 +92,7 @@ impl Homes {
     /// None yet, of so many partitions.
     pub fn new(partitions: usize) -> Homes {
         let parts = (0..partitions).map(|_| Mutex::default()).collect();
-        Homes { parts, news: broadcast::channel(NEWS).0 }
+        Homes { parts, news: broadcast::channel(NEWS).0, notices: broadcast::channel(NOTICES).0 }
     }
 
     fn part(&self, place: usize) -> MutexGuard<'_, Kept> {
@@ -129,6 +133,11 @@ impl Homes {
         self.news.subscribe()
     }
 
+    /// Listens to what the server lets everybody know.
+    pub fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.notices.subscribe()
+    }
+
     /// Takes up what the partition at this place tells.
     pub fn apply(&self, place: usize, event: Event) {
         let mut next = self.take_up(place, event).map(|work| (work, 0));
@@ -144,6 +153,11 @@ impl Homes {
             Event::Written(it) => (true, Work::Put(it.entry)),
             Event::Changed(it) => (it.own, Work::Tell(it.post)),
             Event::Gone(it) => (it.own, Work::Take(it.post)),
+            Event::Noticed(it) => {
+                // Nobody may listen.
+                let _ = self.notices.send(it.notice);
+                return None;
+            }
             event => {
                 self.part(place).take_up(&event);
                 return None;
@@ -181,15 +195,18 @@ impl Kept {
     /// What concerns one account.
     fn take_up(&mut self, event: &Event) {
         match event {
-            Event::HomeChanged(it) => {
-                self.forget(it.account);
-                self.signal(it.account, Signal::Forgotten);
+            Event::HomeChanged(HomeChanged { account }) | Event::AccountGone(AccountGone { account }) => {
+                self.forget(*account);
+                self.signal(*account, Signal::Forgotten);
             }
             Event::Notified(it) => self.signal(it.account, Signal::Notified(it.notification)),
             Event::Conversed(it) => self.signal(it.account, Signal::Conversed(it.conversation)),
             Event::FiltersChanged(it) => self.signal(it.account, Signal::Filters),
             Event::NotificationsMerged(it) => self.signal(it.account, Signal::Merged),
-            Event::StandingChanged(_) | Event::PushChanged(_) => {}
+            Event::StandingChanged(_)
+            | Event::PushChanged(_)
+            | Event::Noticed(_)
+            | Event::EmojiChanged(_) => {}
             Event::Arrived(_) | Event::Written(_) | Event::Changed(_) | Event::Gone(_) => {}
         }
     }
@@ -224,12 +241,13 @@ impl Queue {
     }
 }
 
-/// Keeps timelines and standings up to date with what one partition tells, until it stops.
+/// Keeps timelines, standings and emoji up to date with what one partition tells, until it stops.
 pub async fn follow(
     mut events: Subscription<Event>,
     place: usize,
     homes: Arc<Homes>,
     standings: Arc<Standings>,
+    emojis: Arc<Emojis>,
 ) {
     let (mut queue, mut released) = (Queue::default(), events.cursor());
     loop {
@@ -247,6 +265,7 @@ pub async fn follow(
         match next {
             Ok(Some(published)) => {
                 standings.apply(&published.event);
+                emojis.apply(&published.event);
                 if let Some(work) = homes.take_up(place, published.event) {
                     queue.add(work, &homes, place);
                 }
@@ -264,7 +283,7 @@ mod tests {
     use std::collections::{BTreeSet, HashMap, HashSet};
 
     use super::*;
-    use crate::event::{Arrived, Gone, HomeChanged};
+    use crate::event::{Arrived, Gone};
     use crate::state::Following;
 
     pub(super) fn entry(post: u64, author: u64) -> Entry {
