@@ -6,15 +6,17 @@
 //! not handed over yet. The product's backing is a [`Database`], the simulator runs the same code over [`ModelBacking`].
 
 mod fjall;
+mod merge;
 mod model;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read, Write};
-use std::ops::Bound;
 use std::sync::{Arc, OnceLock};
 
 pub use self::fjall::Database;
 pub use self::model::ModelBacking;
+
+use self::merge::Merge;
 
 use crate::codec::{put_bytes, put_u128, take_bytes, take_u128};
 use crate::ledger::Ledger;
@@ -159,24 +161,11 @@ impl Tables {
         if from >= to {
             return Entries::new();
         }
-        let mut changed = BTreeMap::new();
-        for layer in self.sealed.iter().map(|sealed| &sealed.changes).chain([&self.open]) {
-            changed.extend(layer.range::<[u8], _>((Bound::Included(from), Bound::Excluded(to))));
-        }
-        // Each change may hide one entry of the backing.
-        let found = self.backing.range(from, to, order, most.saturating_add(changed.len()));
-        let kept = self.insist(found).into_iter().filter(|(key, _)| !changed.contains_key(key));
-        let mut entries: Entries = kept.collect();
-        let new = changed.iter().filter_map(|(key, change)| Some(((*key).clone(), change.as_ref()?.clone())));
-        if !changed.is_empty() {
-            entries.extend(new);
-            entries.sort_unstable_by(|(one, _), (other, _)| match order {
-                Order::Rising => one.cmp(other),
-                Order::Falling => other.cmp(one),
-            });
-        }
-        entries.truncate(most);
-        entries.into_iter().map(|(key, value)| (key[1..].to_vec(), value)).collect()
+        let layers =
+            std::iter::once(&self.open).chain(self.sealed.iter().rev().map(|sealed| &sealed.changes));
+        let found = Merge::new(&*self.backing, layers, (from, to), order).take(most);
+        let entries = self.insist(found).into_iter();
+        entries.map(|(key, value)| (key[1..].to_vec(), value)).collect()
     }
 
     /// Sets a key's value. Panics as [`Tables::get`] does.
@@ -399,6 +388,42 @@ mod tests {
             }
         }
         Ok(())
+    }
+
+    /// Counts the entries that are asked for.
+    struct Counting(ModelBacking, std::sync::atomic::AtomicUsize);
+
+    impl Backing for Counting {
+        fn get(&self, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
+            self.0.get(key)
+        }
+
+        fn range(&self, from: &[u8], to: &[u8], order: Order, most: usize) -> io::Result<Entries> {
+            self.1.fetch_add(most, std::sync::atomic::Ordering::Relaxed);
+            self.0.range(from, to, order, most)
+        }
+
+        fn commit(&self, changes: &Changes) -> io::Result<()> {
+            self.0.commit(changes)
+        }
+
+        fn sync(&self) -> io::Result<()> {
+            self.0.sync()
+        }
+
+        fn view(&self) -> Box<dyn View> {
+            self.0.view()
+        }
+    }
+
+    #[test]
+    fn a_range_costs_what_it_gives_however_much_is_not_handed_over_yet() {
+        let backing = Arc::new(Counting(ModelBacking::new(), std::sync::atomic::AtomicUsize::new(0)));
+        let mut tables = Tables::new(Arc::clone(&backing) as Arc<dyn Backing>);
+        (0..10_000_u32).for_each(|number| tables.put(&number.to_be_bytes(), b"value"));
+        let newest = tables.range(&[], &[255; 5], Order::Falling, 2);
+        assert_eq!(newest.len(), 2);
+        assert!(backing.1.load(std::sync::atomic::Ordering::Relaxed) <= 2);
     }
 
     proptest! {
