@@ -9,6 +9,9 @@ RECBOLE := recbole-1.2.1-py3-none-any.whl
 RECBOLE_SHA256 := 9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407
 MOVIELENS := $(VENV)/ml-100k
 DATA    ?= data/demo
+# Crates with guarantees that can be taken out. Nothing is built for some packages alone: others' dependencies have other features,
+# and all would be compiled again.
+SABOTAGED := log runtime fix gateway seal identity blob outbound learn feed
 # QuickFIX's acceptance definitions, where somebody has them (see acceptance/README.md).
 ifneq ($(wildcard ../shared/suites/fix44),)
 export FIX_DEFINITIONS ?= $(abspath ../shared/suites/fix44)
@@ -58,14 +61,14 @@ test-rust: setup-rust ## Rust: units, properties, simulations
 	$(CARGO) test --release --locked
 
 test-sabotage: setup-rust ## Negative controls: with a guarantee taken out, its test must fail
-	$(CARGO) test --release --locked --features sabotage -p decalog-log -p decalog-runtime -p decalog-fix -p decalog-gateway -p decalog-seal -p decalog-identity -p decalog-blob -p decalog-outbound -p decalog-learn -p decalog-feed --tests controls
+	$(CARGO) test --release --locked --features "$(SABOTAGED:%=decalog-%/sabotage)" $(SABOTAGED:%=--test %) controls
 
 test-ranking: setup-rust $(MOVIELENS) ## Ranking on other people's reactions, by held-out time
 	MOVIELENS=$(abspath $(MOVIELENS)) $(CARGO) test --release --locked --test feed offline -- --ignored --nocapture
 
 test-acceptance: build setup-python ## Real clients against the built server
 	$(CARGO) build --release --locked -p decalog-fix --example echo
-	$(PYTHON) -m pytest acceptance
+	$(PYTHON) -m pytest --numprocesses 2 --dist loadfile acceptance
 
 check: setup-rust ## Format, lints, documentation, tidiness, licences, duplicate crates
 	$(CARGO) fmt --check

@@ -23,7 +23,7 @@ def s3(tmp_path: Path) -> Iterator[str]:
 
 def test_the_contract_holds_in_s3(s3):
     """`--locked` and release: what `make test` built runs again, now with a server."""
-    command = ["cargo", "test", "--release", "--locked", "-p", "decalog-blob", "--test", "blob", "in_s3", "--", "--ignored"]
+    command = ["cargo", "test", "--release", "--locked", "--test", "blob", "in_s3", "--", "--ignored"]
     result = subprocess.run(
         command,
         cwd=REPOSITORY,

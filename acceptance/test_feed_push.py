@@ -262,8 +262,8 @@ def test_a_push_service_that_hangs_or_is_gone_delays_nobody(people, phone, alice
         eventually("pushed meanwhile", lambda number=number: len(service.got) == number + 1)
     assert len(slow.got) <= 16
     slow.stop()
-    mention(bob, alice.name, "while it is gone")
     slow.got.clear()
+    mention(bob, alice.name, "while it is gone")
     slow.start()
     read = lambda: {phone.read(pushed)["body"] for pushed in slow.got}
     eventually("what it missed", lambda: f"@{alice.name} while it is gone" in read(), timeout=60)
