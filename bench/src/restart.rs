@@ -7,12 +7,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use decalog_runtime::{Origin, Partition, StateMachine, SubmitError};
+use decalog_runtime::{Origin, StateMachine};
 
 use crate::Plan;
 use crate::report::{Claim, Target, Unit, per_second};
 use crate::runtime::ledger::{Entry, Ledger};
-use crate::runtime::start;
+use crate::runtime::{offer, start};
 
 /// Commands that are replayed.
 const COMMANDS: u64 = 3_000_000;
@@ -80,22 +80,12 @@ fn fill<M: StateMachine>(
     let partition = system.partitions().first().context("the system has a partition")?;
     let mut expected = partition.status().applied;
     for command in commands {
-        offer(partition, &command?)?;
+        offer(partition, Origin::system(0), &command?)?;
         expected += 1;
     }
     partition.read_blocking(expected, |_| ())?;
     system.shutdown();
     Ok(())
-}
-
-/// Puts a command into the queue, waiting while it is full.
-fn offer<M: StateMachine>(partition: &Partition<M>, command: &M::Command) -> anyhow::Result<()> {
-    loop {
-        match partition.offer(Origin::system(0), command, 0) {
-            Err(SubmitError::Overloaded { .. }) => std::thread::sleep(Duration::from_micros(100)),
-            done => return Ok(done?),
-        }
-    }
 }
 
 /// Starts a system whose log lies there and waits until everything below `expected` is applied.

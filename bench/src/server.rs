@@ -9,14 +9,14 @@ use anyhow::Context as _;
 use tempfile::TempDir;
 
 /// How long a server may take to listen.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running server; killed and its directory removed when dropped.
 pub(crate) struct Server {
     child: Child,
     /// Where it listens.
     pub(crate) address: SocketAddr,
-    _directory: TempDir,
+    directory: Option<TempDir>,
 }
 
 impl Drop for Server {
@@ -30,7 +30,7 @@ impl Drop for Server {
 impl Server {
     /// Takes a child over that listens at this address or is about to.
     pub(crate) fn new(child: Child, address: SocketAddr, directory: TempDir) -> Self {
-        Self { child, address, _directory: directory }
+        Self { child, address, directory: Some(directory) }
     }
 
     /// Waits until somebody listens at its address.
@@ -44,6 +44,13 @@ impl Server {
             std::thread::sleep(Duration::from_millis(10));
         }
         Ok(self)
+    }
+
+    /// Kills it, and gives its directory back.
+    pub(crate) fn kill(mut self) -> anyhow::Result<TempDir> {
+        self.child.kill()?;
+        self.child.wait()?;
+        self.directory.take().context("a server without a directory")
     }
 
     /// What it holds in memory, in bytes: `VmRSS` of proc(5).
@@ -66,7 +73,7 @@ impl Decalog {
         Ok(Self(beside))
     }
 
-    /// Starts it on an empty data directory and waits until it listens at `address`, which the configuration
+    /// Starts it on the data directory in this one, and waits until it listens at `address`, which the configuration
     /// names.
     pub(crate) fn start(
         &self,

@@ -54,7 +54,7 @@ pub(super) fn measure(plan: &Plan) -> anyhow::Result<Claim> {
 }
 
 /// What this process holds in memory: proc(5), `statm`.
-fn resident_bytes() -> anyhow::Result<u64> {
+pub(super) fn resident_bytes() -> anyhow::Result<u64> {
     let statm = std::fs::read_to_string("/proc/self/statm")?;
     let pages: u64 = statm.split(' ').nth(1).unwrap_or_default().parse()?;
     Ok(pages * rustix::param::page_size() as u64)

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
+use super::app::{App, ask, configuration, text};
 use crate::Plan;
 use crate::cores::Cores;
-use crate::http::Request;
 use crate::paced;
 use crate::report::{Claim, Target, Unit};
 use crate::sample::{Latencies, micros};
@@ -28,6 +28,8 @@ const POSTS_PER_MINUTE: u32 = 2_000;
 /// Posts in everybody's timeline before it is asked for.
 const POSTS: usize = 20;
 const HOMES_PER_SECOND: u32 = 500;
+/// Pages that somebody reads who opens a ranked home.
+const PAGES: usize = 5;
 /// Connections over which they are asked for.
 const READERS: u32 = 5;
 /// Handshakes at a time.
@@ -41,7 +43,8 @@ pub(super) fn measure(plan: &Plan) -> anyhow::Result<Vec<Claim>> {
     cores.for_server()?;
     let network = Network::start(plan, people)?;
     cores.for_client()?;
-    let home = network.homes(plan)?;
+    let home = network.homes(plan, "home", ("", 1), Target::AtMost(15_000.0))?;
+    let ranked = network.homes(plan, "ranked home", ("&order=for_you", PAGES), Target::AtMost(40_000.0))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut streams = runtime.block_on(network.streams(plan))?;
     let (p50, p99) = (micros(streams.p50()), micros(streams.per_mille(990)));
@@ -49,6 +52,7 @@ pub(super) fn measure(plan: &Plan) -> anyhow::Result<Vec<Claim>> {
     let name = |what| format!("post to {open} open streams, {POSTS_PER_MINUTE} posts a minute: {what}");
     Ok(vec![
         home,
+        ranked,
         Claim::figure("feed", name("p50"), Unit::Microseconds, vec![p50], Target::AtMost(10_000.0))
             .beside(format!("from the request's sending, {} times: {}", streams.len(), streams.summary())),
         Claim::figure("feed", name("p99"), Unit::Microseconds, vec![p99], Target::AtMost(50_000.0)),
@@ -66,52 +70,58 @@ impl Network {
     fn start(plan: &Plan, people: usize) -> anyhow::Result<Network> {
         let (http, operators) = (free_address()?, free_address()?);
         let server = Decalog::find()?.start(plan.scratch()?, &configuration(http, operators), http)?;
-        let app = json!({ "client_name": "bench", "redirect_uris": "urn:ietf:wg:oauth:2.0:oob", "scopes": "read write" });
-        let app = post(http, "/api/v1/apps", None, &app)?;
-        let grant = json!({
-            "grant_type": "client_credentials", "scope": "read write",
-            "client_id": app["client_id"], "client_secret": app["client_secret"],
-        });
-        let granted = post(http, "/oauth/token", None, &grant)?;
-        let app = text(&granted, "access_token")?;
+        let app = App::register(http)?;
         let (mut tokens, mut ids) = (Vec::new(), Vec::new());
         for number in 0..people {
-            let person = json!({
-                "username": format!("person{number}"), "email": format!("person{number}@example.org"),
-                "password": "correct horse", "agreement": true, "locale": "en",
-            });
-            let token = text(&post(http, "/api/v1/accounts", Some(&app), &person)?, "access_token")?;
-            let me = Request::new("GET", "/api/v1/accounts/verify_credentials")
-                .header("authorization", &format!("Bearer {token}"));
-            ids.push(text(&me.send(http)?.good()?.json()?, "id")?);
+            let token = app.sign_up(&format!("person{number}"))?;
+            let me = ask(http, "GET", "/api/v1/accounts/verify_credentials", Some(&token), &Value::Null)?;
+            ids.push(text(&me.json()?, "id")?);
+            // So that ranked order does not run out of posts.
+            let ranking = json!({ "show_seen": true });
+            ask(http, "PATCH", "/api/decalog/v1/ranking", Some(&token), &ranking)?;
             tokens.push(token);
         }
         for (number, token) in tokens.iter().enumerate() {
             for step in 1..=FOLLOWERS {
                 let other = &ids[(number + step * 7) % people];
-                post(http, &format!("/api/v1/accounts/{other}/follow"), Some(token), &Value::Null)?;
+                ask(http, "POST", &format!("/api/v1/accounts/{other}/follow"), Some(token), &Value::Null)?;
             }
         }
         for turn in 0..POSTS.div_ceil(FOLLOWERS) {
             for token in &tokens {
                 let status = json!({ "status": format!("Post {turn} with a #tag and a few words, as people write them") });
-                post(http, "/api/v1/statuses", Some(token), &status)?;
+                ask(http, "POST", "/api/v1/statuses", Some(token), &status)?;
             }
         }
         Ok(Network { server, tokens })
     }
 
-    /// Home timelines at a steady rate.
-    fn homes(&self, plan: &Plan) -> anyhow::Result<Claim> {
+    /// Home timelines, in the order that this part of a query asks for, so many pages of each, at a steady rate.
+    fn homes(
+        &self,
+        plan: &Plan,
+        what: &str,
+        (order, pages): (&str, usize),
+        target: Target,
+    ) -> anyhow::Result<Claim> {
         let heads: Vec<String> =
             self.tokens.iter().map(|token| format!("authorization: Bearer {token}\r\n")).collect();
-        let path = format!("/api/v1/timelines/home?limit={POSTS}");
+        let path = format!("/api/v1/timelines/home?limit={POSTS}{order}");
         let (mut p99, mut all) = (Vec::new(), Latencies::default());
         for round in 0..=plan.rounds {
             let part = heads.len().div_ceil(READERS as usize);
             let visited: Vec<_> = std::thread::scope(|threads| {
-                let visit = |heads| {
-                    paced::visit(self.server.address, &path, heads, HOMES_PER_SECOND / READERS, plan.span)
+                let visit = |heads: &[String]| {
+                    let mut pages = Pages {
+                        server: self.server.address,
+                        first: &path,
+                        heads,
+                        place: 0,
+                        page: 0,
+                        most: pages,
+                    };
+                    let next = |head: &str| pages.next(head);
+                    paced::visit(self.server.address, next, HOMES_PER_SECOND / READERS, plan.span)
                 };
                 let readers: Vec<_> =
                     heads.chunks(part).map(|heads| threads.spawn(move || visit(heads))).collect();
@@ -127,8 +137,8 @@ impl Network {
                 all.merge(latencies);
             }
         }
-        let name = format!("home, {POSTS} posts rendered, {HOMES_PER_SECOND} requests a second: p99");
-        let claim = Claim::figure("feed", name, Unit::Microseconds, p99, Target::AtMost(15_000.0));
+        let name = format!("{what}, {POSTS} posts rendered, {HOMES_PER_SECOND} requests a second: p99");
+        let claim = Claim::figure("feed", name, Unit::Microseconds, p99, target);
         Ok(claim.beside(format!("{} homes in all rounds: {}", all.len(), all.summary())))
     }
 
@@ -182,6 +192,36 @@ impl Network {
     }
 }
 
+/// Pages of homes that are asked for one after another.
+struct Pages<'a> {
+    server: SocketAddr,
+    /// The first page's path.
+    first: &'a str,
+    /// Whose home it is.
+    heads: &'a [String],
+    place: usize,
+    page: usize,
+    /// How many of each are looked at.
+    most: usize,
+}
+
+impl Pages<'_> {
+    /// The next request, after an answer with this head: on in the same home as long as there is more, then the next one's.
+    fn next(&mut self, head: &str) -> String {
+        let more = head.lines().find_map(|line| line.strip_prefix("link: ")?.split_once("max_id="));
+        let older = more.and_then(|(_, rest)| rest.split_once('>')).filter(|_| self.page < self.most);
+        let path = match older {
+            Some((older, _)) => format!("{}&max_id={older}", self.first),
+            None => {
+                (self.place, self.page) = (self.place + 1, 0);
+                self.first.to_owned()
+            }
+        };
+        self.page += 1;
+        paced::get(self.server, &path, &self.heads[self.place % self.heads.len()])
+    }
+}
+
 /// Posts, each on a connection of its own.
 #[derive(Clone, Copy)]
 struct Poster {
@@ -215,39 +255,4 @@ fn sent_at(text: &[u8]) -> Option<u32> {
     let text = std::str::from_utf8(text).ok()?;
     let (_, rest) = text.split_once("number=")?;
     rest.split(';').next()?.parse().ok()
-}
-
-fn post(server: SocketAddr, path: &str, token: Option<&str>, body: &Value) -> anyhow::Result<Value> {
-    let mut request = Request::new("POST", path);
-    if let Some(token) = token {
-        request = request.header("authorization", &format!("Bearer {token}"));
-    }
-    let body = if body.is_null() { "{}".to_owned() } else { body.to_string() };
-    request.body("application/json", body).send(server)?.good()?.json()
-}
-
-fn text(value: &Value, key: &str) -> anyhow::Result<String> {
-    Ok(value[key].as_str().with_context(|| format!("no {key} in {value}"))?.to_owned())
-}
-
-fn configuration(http: SocketAddr, operators: SocketAddr) -> String {
-    format!(
-        r#"
-[telemetry]
-filter = "warn"
-listen = "{operators}"
-[http]
-listen = "{http}"
-max_connections = 20000
-max_connections_per_address = 20000
-[http.limits]
-address_per_minute = 0
-account_per_minute = 0
-sign_in_per_minute = 0
-[identity]
-open_accounts = true
-[feed]
-enabled = true
-"#
-    )
 }

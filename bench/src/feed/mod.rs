@@ -1,10 +1,12 @@
 //! The feed's claims: what its fan-out reaches beside Redis, what a timeline holds, and what people notice of both.
 
+mod app;
 mod celebrity;
 mod entries;
 mod fan_out;
 mod graph;
 mod live;
+pub(crate) mod million;
 mod redis;
 mod setting;
 

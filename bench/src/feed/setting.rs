@@ -24,13 +24,13 @@ pub(super) const PARTITIONS: u16 = 4;
 /// Commands on their way while the people are made known.
 const AT_ONCE: usize = 2_048;
 
-/// Starts the partitions: everything durable, nothing reduced.
+/// Starts the partitions in a data directory, laid out as the product's: everything durable, nothing reduced.
 pub(super) fn start(directory: &Path) -> anyhow::Result<Running> {
     let core = Core {
         log: open_log(&directory.join("journal"))?,
         store: Arc::new(FolderStore::new(directory.join("snapshots"))),
         journal: directory.join("events"),
-        tables: directory.join("tables"),
+        tables: directory.join("feed/tables"),
         cache_bytes: 256 << 20,
         seal: None,
         config: Config::default(),

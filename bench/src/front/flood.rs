@@ -28,7 +28,7 @@ pub(crate) fn measure(plan: &Plan) -> anyhow::Result<Vec<Claim>> {
     let mut seen: [Vec<Latencies>; 2] = Default::default();
     let [flooded, idle] = &mut seen;
     let tried = AtomicU64::new(0);
-    let visit = || paced::visit(server, "/v1/instruments", &[String::new()], VISITS, plan.span);
+    let visit = || paced::visit(server, |_| paced::get(server, "/v1/instruments", ""), VISITS, plan.span);
     let rounds = Rounds::interleave(
         plan.rounds,
         || keep(flooded, flood(server, &tried, visit)?),

@@ -6,10 +6,11 @@ pub(crate) mod ledger;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use decalog_runtime::store::FolderStore;
-use decalog_runtime::{Config, Durability, Origin, Partition, Setup, StateMachine, System};
+use decalog_runtime::{Config, Durability, Origin, Partition, Setup, StateMachine, SubmitError, System};
 
 use crate::Plan;
 use crate::clients::{self, Door, Outcome};
@@ -45,6 +46,20 @@ fn keep(seen: &mut Vec<(f64, Summary)>, mut outcome: Outcome) -> anyhow::Result<
     let rate = outcome.rate.per_second();
     seen.push((rate, outcome.latencies.summary()));
     Ok(rate)
+}
+
+/// Puts a command into the queue, waiting while it is full.
+pub(crate) fn offer<M: StateMachine>(
+    partition: &Partition<M>,
+    origin: Origin,
+    command: &M::Command,
+) -> anyhow::Result<()> {
+    loop {
+        match partition.offer(origin, command, 0) {
+            Err(SubmitError::Overloaded { .. }) => std::thread::sleep(Duration::from_micros(100)),
+            done => return Ok(done?),
+        }
+    }
 }
 
 /// A system of one partition in this directory: durability `os`, events journaled, no snapshot by itself, so that a
