@@ -388,7 +388,7 @@ impl Service {
         place: Place,
     ) -> Result<Response, Error> {
         let (ids, links) = part.shown(window);
-        let items = self.statuses(viewer, &ids, place).await?;
+        let items = self.rendered(viewer, &ids, place).await?;
         Ok(Answer { base: &self.settings.base, uri, items, links }.into_response())
     }
 }

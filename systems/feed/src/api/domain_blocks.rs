@@ -44,7 +44,7 @@ pub(super) async fn index(
     let found = service.read(account.bucket(), move |feed| feed.blocked_domains(account, window)).await?;
     let found = page.shown(found);
     let links = Links::of(found.iter().map(|(place, _)| *place), window);
-    let items = found.into_iter().map(|(_, domain)| domain.into()).collect();
+    let items = found.into_iter().map(|(_, domain)| Value::from(domain)).collect();
     Ok(Answer { base: &service.settings.base, uri: &uri, items, links }.into_response())
 }
 

@@ -246,7 +246,7 @@ pub(super) async fn notifications_v2(
     let groups = groups(told, &params.list("grouped_types").unwrap_or_default());
     let answer = service.grouped(me.id, &groups).await?;
     // The header is that of a page; the body is one object.
-    let page = Answer { base: &service.settings.base, uri: &uri, items: Vec::new(), links };
+    let page = Answer { base: &service.settings.base, uri: &uri, items: Vec::<Value>::new(), links };
     let mut response = Json(answer).into_response();
     if let Some(link) = page.into_response().headers().get(axum::http::header::LINK) {
         response.headers_mut().insert(axum::http::header::LINK, link.clone());

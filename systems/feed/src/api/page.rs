@@ -1,10 +1,9 @@
 //! Pages of a listing: `max_id`, `since_id`, `min_id`, `limit`, and the `Link` header that leads on.
 
-use axum::Json;
 use axum::http::{HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::Value;
 
+use super::entity::rendered::{Item, list};
 use super::params::Params;
 use crate::state::Window;
 use crate::value::PostId;
@@ -91,18 +90,18 @@ impl Part {
 }
 
 /// A page as it is answered.
-pub(crate) struct Answer<'a> {
+pub(crate) struct Answer<'a, T> {
     /// The server's address.
     pub(crate) base: &'a str,
     /// What was asked.
     pub(crate) uri: &'a Uri,
     /// What is shown.
-    pub(crate) items: Vec<Value>,
+    pub(crate) items: Vec<T>,
     /// The pages beside it.
     pub(crate) links: Links,
 }
 
-impl IntoResponse for Answer<'_> {
+impl<T: Item> IntoResponse for Answer<'_, T> {
     fn into_response(self) -> Response {
         let kept = |name: &str| !matches!(name, "max_id" | "since_id" | "min_id");
         let link = |name: &str, place: u64, relation: &str| {
@@ -115,7 +114,8 @@ impl IntoResponse for Answer<'_> {
         let next = self.links.next.map(|place| link("max_id", place, "next"));
         let back = self.links.back.map(|place| link("min_id", place, "prev"));
         let links = next.into_iter().chain(back).collect::<Vec<_>>().join(", ");
-        let mut response = Json(self.items).into_response();
+        let json = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let mut response = ([json], list(&self.items)).into_response();
         if let Some(links) = HeaderValue::try_from(links).ok().filter(|links| !links.is_empty()) {
             response.headers_mut().insert(header::LINK, links);
         }

@@ -16,6 +16,7 @@ use decalog_runtime::{Health, Origin, Partition, ReadError, Status, SubmitError,
 use futures_util::future::try_join_all;
 use tempfile::{NamedTempFile, TempDir};
 
+use super::entity::rendered::Shelf;
 use super::error::Error;
 use super::forgetting::{Files, follow_erasures, forget_by_age};
 use super::push::Push;
@@ -167,6 +168,7 @@ pub struct Service {
     pub(crate) addresses: Addresses,
     pub(crate) surveyed: Surveyed,
     pub(crate) looks: Looks,
+    pub(crate) shelf: Shelf,
     pub(crate) models: Models,
     partitions: Vec<Partition<Feed>>,
     running: Running,
@@ -206,6 +208,7 @@ impl Service {
             counted: Counted::default(),
             surveyed: Surveyed::default(),
             looks: Looks::default(),
+            shelf: Shelf::default(),
             models: Models::default(),
             push,
             addresses,

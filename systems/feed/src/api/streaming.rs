@@ -148,9 +148,9 @@ impl Feeding {
     /// Tells of a post, if the viewer may see it here.
     async fn post(&self, event: &'static str, post: PostId, place: Place) -> Result<(), Over> {
         // What cannot be read now is missed, as by somebody who was away.
-        let shown = self.service.statuses(self.viewer, &[post], place).await.unwrap_or_default();
+        let shown = self.service.rendered(self.viewer, &[post], place).await.unwrap_or_default();
         for status in shown {
-            self.tell(event, Some(status.to_string())).await?;
+            self.tell(event, Some(status.text())).await?;
         }
         Ok(())
     }

@@ -210,7 +210,7 @@ impl Service {
         let found = self.read(bucket, move |feed| feed.listing(listing, owner, window)).await?;
         let found = page.shown(found);
         let posts: Vec<PostId> = found.iter().map(|(_, post)| PostId(*post)).collect();
-        let items = self.statuses(Some(viewer), &posts, place).await?;
+        let items = self.rendered(Some(viewer), &posts, place).await?;
         let links = Links::of(found.iter().map(|(place, _)| *place), window);
         Ok(Answer { base: &self.settings.base, uri, items, links }.into_response())
     }

@@ -6,28 +6,41 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::event::Event;
 use crate::state::Emoji;
 
-/// All of them, by name.
+/// All of them.
 #[derive(Debug, Default)]
-pub struct Emojis(RwLock<BTreeMap<String, Arc<Emoji>>>);
+pub struct Emojis(RwLock<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    by_name: BTreeMap<String, Arc<Emoji>>,
+    /// How often they have changed.
+    version: u64,
+}
 
 impl Emojis {
     /// All of them, in the order of their names.
     pub fn all(&self) -> Vec<Arc<Emoji>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.0.read().unwrap_or_else(PoisonError::into_inner).by_name.values().cloned().collect()
+    }
+
+    /// How often they have changed since the start.
+    pub fn version(&self) -> u64 {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).version
     }
 
     /// Those of these names that there are.
     pub fn named<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Vec<Arc<Emoji>> {
-        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        names.into_iter().filter_map(|name| all.get(name).cloned()).collect()
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        names.into_iter().filter_map(|name| known.by_name.get(name).cloned()).collect()
     }
 
     /// Takes up one, or that there is none of this name any more.
     pub fn set(&self, shortcode: &str, emoji: Option<Emoji>) {
-        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        known.version += 1;
         match emoji {
-            Some(emoji) => drop(all.insert(shortcode.to_owned(), Arc::new(emoji))),
-            None => drop(all.remove(shortcode)),
+            Some(emoji) => drop(known.by_name.insert(shortcode.to_owned(), Arc::new(emoji))),
+            None => drop(known.by_name.remove(shortcode)),
         }
     }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Turn;
 use super::listing::Listing;
 use super::post::Post;
-use super::rows::{Rows, Window, family, key};
+use super::rows::{Rows, Window, family, key, last_number, read};
 use crate::command::message::{Named, Unnamed};
 use crate::command::{ClearNotifications, Reply};
 use crate::event::Notified;
@@ -13,6 +13,8 @@ use crate::value::{AccountId, ItemId, NotificationKind, PostId, PostRef, Treatme
 
 /// Notifications kept for each account.
 const KEPT: usize = 2_000;
+/// They are counted with one in 2^8 of them.
+const COUNTED: u32 = 8;
 /// Notifications among which one is looked for that is to be taken back.
 const LOOKED_AT: usize = 200;
 
@@ -111,7 +113,7 @@ impl Turn<'_> {
         if !told.filtered {
             self.out.emit(Notified { account, notification: ItemId(id), kind }.into());
         }
-        self.forget_oldest(account);
+        self.forget_oldest(account, id);
     }
 
     /// Tells an author what is done with their post, unless they hear no more of its thread.
@@ -158,13 +160,17 @@ impl Turn<'_> {
         }
     }
 
-    fn forget_oldest(&mut self, account: AccountId) {
-        let first = Window { rising: true, ..Window::newest(1) };
-        // Looked at once in a while: what is above the bound by a few does no harm.
-        if self.now() % 64 == 0 && self.rows.notifications(account, Window::newest(KEPT + 1)).len() > KEPT {
-            for (id, told) in self.rows.notifications(account, Window { most: KEPT / 10, ..first }) {
-                self.forget_notification(account, id, &told);
-            }
+    /// Forgets the oldest when there are too many. That is looked at once in a while, as many rows are counted for it: what is
+    /// above the bound by a few does no harm.
+    fn forget_oldest(&mut self, account: AccountId, id: u64) {
+        // Fibonacci hashing (Knuth, TAOCP 6.4): ids are spread evenly, however coarse the clock in them is.
+        let chosen = id.wrapping_mul(0x9e37_79b9_7f4a_7c15).leading_zeros() >= COUNTED;
+        if !chosen {
+            return;
+        }
+        let all = self.rows.raw_page(&prefix(account), Window { rising: true, ..Window::newest(usize::MAX) });
+        for (row, value) in &all[..all.len().saturating_sub(KEPT)] {
+            self.forget_notification(account, last_number(row), &read(value));
         }
     }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::due::Due;
+use super::follow::Relation;
 use super::quote::{Quote, policy_for};
 use super::rows::{Rows, family, key};
 use super::usage::Count;
@@ -171,14 +172,38 @@ impl Rows {
     /// Whether this post's author lets somebody see it. A reblog is no more open than what it reblogs, which is for
     /// the partition of that to say.
     pub(super) fn may_see(&self, post: &Post, viewer: Option<AccountId>) -> bool {
-        if viewer == Some(post.author) {
+        self.eye(post.author, viewer).sees(post)
+    }
+
+    /// With what a viewer looks at an author's posts.
+    pub(super) fn eye(&self, author: AccountId, viewer: Option<AccountId>) -> Eye {
+        let other = viewer.filter(|viewer| *viewer != author);
+        let suspended = viewer != Some(author)
+            && [Some(author), other].into_iter().flatten().any(|it| self.is_suspended(it));
+        let relation = other.map(|viewer| self.relation(author, viewer)).unwrap_or_default();
+        Eye { viewer, suspended, relation }
+    }
+}
+
+/// What decides which posts of one author a viewer may see.
+pub(super) struct Eye {
+    viewer: Option<AccountId>,
+    /// One of them is, and they are not the same.
+    suspended: bool,
+    /// How the author stands to the viewer.
+    relation: Relation,
+}
+
+impl Eye {
+    pub(super) fn sees(&self, post: &Post) -> bool {
+        let Eye { viewer, suspended, relation } = self;
+        if *viewer == Some(post.author) {
             return true;
         }
-        if self.is_suspended(post.author) || viewer.is_some_and(|viewer| self.is_suspended(viewer)) {
+        if *suspended {
             return false;
         }
-        let Some(viewer) = viewer else { return post.visibility.is_open() };
-        let relation = self.relation(post.author, viewer);
+        let Some(viewer) = *viewer else { return post.visibility.is_open() };
         if relation.blocking && !sabotage::lacks(Sabotage::Block) {
             return false;
         }

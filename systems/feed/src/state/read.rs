@@ -1,5 +1,8 @@
 //! What can be read of a partition: for the API, whose every question is one closure on the apply thread.
 
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
 use super::listing::Listing;
 use super::rows::{Window, family};
 use super::{
@@ -14,7 +17,7 @@ pub struct Shown {
     /// The post.
     pub post: Post,
     /// Who wrote it.
-    pub author: Account,
+    pub author: Arc<Account>,
     /// The viewer likes it.
     pub favourited: bool,
     /// The author shows it first.
@@ -102,25 +105,50 @@ impl Feed {
 
     /// A post as somebody sees it, if its author lets them.
     pub fn show(&self, post: PostId, viewer: Option<AccountId>) -> Option<Shown> {
-        let post = self.rows.post(post).filter(|post| self.rows.may_see(post, viewer))?;
-        let author = self.rows.account(post.author)?;
-        let votes =
-            viewer.filter(|_| post.poll.is_some()).and_then(|viewer| self.rows.votes(post.id, viewer));
-        let favourited = viewer
-            .is_some_and(|viewer| self.rows.place(Listing::FavouritedBy, post.id.0, viewer.0).is_some());
-        let pinned =
-            viewer == Some(post.author) && self.rows.place(Listing::Pins, post.author.0, post.id.0).is_some();
-        Some(Shown { post, author, favourited, pinned, votes })
+        self.show_all([post], viewer).pop()
     }
 
-    /// What an account of this partition has done with a post anywhere.
-    pub fn viewer(&self, viewer: AccountId, post: PostId, conversation: PostId) -> Viewer {
-        let place = |listing, subject| self.rows.place(listing, viewer.0, subject);
-        Viewer {
-            reblog: place(Listing::Reblogs, post.0).map(PostId),
-            bookmarked: place(Listing::Bookmarks, post.0).is_some(),
-            muted: place(Listing::MutedThreads, conversation.0).is_some(),
-        }
+    /// Those of these posts that a viewer sees. What posts of one author have in common is read once.
+    pub fn show_all(&self, posts: impl IntoIterator<Item = PostId>, viewer: Option<AccountId>) -> Vec<Shown> {
+        let mut authors = BTreeMap::new();
+        let one = |id: PostId| {
+            let post = self.rows.post(id)?;
+            let read =
+                || Some((Arc::new(self.rows.account(post.author)?), self.rows.eye(post.author, viewer)));
+            let (author, eye) = authors.entry(post.author).or_insert_with(read).as_ref()?;
+            let author = Some(Arc::clone(author)).filter(|_| eye.sees(&post))?;
+            let listed = |listing, owner, subject| self.rows.place(listing, owner, subject).is_some();
+            let by = viewer.filter(|_| post.favourites > 0);
+            Some(Shown {
+                author,
+                favourited: by.is_some_and(|by| listed(Listing::FavouritedBy, id.0, by.0)),
+                pinned: viewer == Some(post.author) && listed(Listing::Pins, post.author.0, id.0),
+                votes: viewer.filter(|_| post.poll.is_some()).and_then(|viewer| self.rows.votes(id, viewer)),
+                post,
+            })
+        };
+        posts.into_iter().filter_map(one).collect()
+    }
+
+    /// What an account of this partition has done with posts anywhere, which are given with their conversations.
+    pub fn viewers(
+        &self,
+        viewer: AccountId,
+        posts: impl IntoIterator<Item = (PostId, PostId)>,
+    ) -> HashMap<PostId, Viewer> {
+        let any = |listing| !self.rows.listing(listing, viewer.0, Window::newest(1)).is_empty();
+        let [reblogs, bookmarks, threads] =
+            [Listing::Reblogs, Listing::Bookmarks, Listing::MutedThreads].map(|it| any(it).then_some(it));
+        let place = |listing: Option<Listing>, subject| self.rows.place(listing?, viewer.0, subject);
+        let one = |(post, conversation): (PostId, PostId)| {
+            let viewer = Viewer {
+                reblog: place(reblogs, post.0).map(PostId),
+                bookmarked: place(bookmarks, post.0).is_some(),
+                muted: place(threads, conversation.0).is_some(),
+            };
+            (post, viewer)
+        };
+        posts.into_iter().map(one).collect()
     }
 
     /// Places and subjects of a listing.

@@ -49,7 +49,8 @@ impl Hydrate for Shows<'_> {
         let known = Known {
             author: home.relation(self.reader, original.post.author),
             reblogger: by.map(|by| home.relation(self.reader, by.author)).unwrap_or_default(),
-            viewer: home.viewer(self.reader, original.post.id, original.post.conversation),
+            viewer: home.viewers(self.reader, [(original.post.id, original.post.conversation)])
+                [&original.post.id],
             seen: 0,
             standing: home.standing(post_author),
             reblogger_standing: by.map(|by| home.standing(by.author)).unwrap_or_default(),

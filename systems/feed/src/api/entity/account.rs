@@ -1,7 +1,10 @@
 //! Accounts, and how one stands to another.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
+use super::rendered::AccountRows;
 use super::{day, moment};
 use crate::api::admin::MODERATES;
 use crate::api::service::Service;
@@ -49,6 +52,12 @@ impl Service {
     fn own_link(&self, name: &str, domain: Option<&str>) -> Option<text::Link> {
         let own = domain.is_none_or(|domain| domain.eq_ignore_ascii_case(self.domain()));
         own.then(|| text::Link { href: self.account_url(name), name: name.to_owned() })
+    }
+
+    /// An account as everybody sees it, as text.
+    pub(super) fn account_text(&self, account: &Account, emojis: u64) -> Arc<(AccountRows, String)> {
+        let standing = self.standings.of(account.id);
+        self.shelf.account((account, standing, emojis), || self.account_json(account))
     }
 
     /// An account as everybody sees it.

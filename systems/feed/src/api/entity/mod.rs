@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod quote;
+pub(crate) mod rendered;
 pub(crate) mod small;
 pub(crate) mod status;
 

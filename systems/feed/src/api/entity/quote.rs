@@ -1,8 +1,9 @@
 //! Quotes as somebody sees them: the quoted post within the quoting one, or why it is not shown; and who may quote.
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
-use super::status::{Material, Place, matches, set_filtered};
+use super::rendered::Object;
+use super::status::{Material, Scene, matches};
 use crate::api::service::Service;
 use crate::state::{Found, Post, Quote, Relation, Shown};
 use crate::value::{AccountId, QuotePolicy, Visibility};
@@ -27,14 +28,21 @@ pub(crate) fn may_quote(post: &Post, viewer: Option<AccountId>, relation: Option
 }
 
 /// Who may quote a post, and whether the viewer may.
-pub(super) fn approval_json(post: &Post, viewer: Option<AccountId>, relation: Option<&Relation>) -> Value {
+#[derive(Serialize)]
+pub(super) struct Approval {
+    automatic: &'static [&'static str],
+    manual: [&'static str; 0],
+    current_user: &'static str,
+}
+
+pub(super) fn approval(post: &Post, viewer: Option<AccountId>, relation: Option<&Relation>) -> Approval {
     let automatic: &[&str] = match post.quote_policy {
         QuotePolicy::Public => &["public"],
         QuotePolicy::Followers => &["followers"],
         QuotePolicy::Nobody => &[],
     };
-    let current = if may_quote(post, viewer, relation) { "automatic" } else { "denied" };
-    json!({ "automatic": automatic, "manual": [], "current_user": current })
+    let current_user = if may_quote(post, viewer, relation) { "automatic" } else { "denied" };
+    Approval { automatic, manual: [], current_user }
 }
 
 /// Where a quote is shown: in a post, or in a post that is itself quoted and shows no more than which one it quotes.
@@ -62,31 +70,29 @@ impl Service {
         (as_seen.state, shown.filter(|_| as_seen.with_post))
     }
 
-    /// What a post quotes.
-    pub(super) fn quote_json(
-        &self,
-        post: &Post,
-        viewer: Option<AccountId>,
-        place: Place,
-        material: &Material,
-        now: i64,
-        depth: Depth,
-    ) -> Value {
-        let Some(quote) = &post.quote else { return Value::Null };
+    /// Writes what a post quotes.
+    pub(super) fn write_quote(&self, json: &mut Object, post: &Post, scene: &Scene<'_>, depth: Depth) {
+        let Some(quote) = &post.quote else { return json.raw("quote", "null") };
+        let (viewer, material) = (scene.viewer, scene.material);
         let (state, shown) = Self::quote_shown(quote, viewer, material);
-        if depth == Depth::Shallow {
-            let id = shown.filter(|_| state == "accepted").map(|shown| shown.post.id.to_string());
-            return json!({ "state": state, "quoted_status_id": id });
+        let mut object = Object::with("");
+        object.member("state", &state);
+        match (depth, shown) {
+            (Depth::Shallow, shown) => {
+                let id = shown.filter(|_| state == "accepted").map(|shown| shown.post.id.to_string());
+                object.member("quoted_status_id", &id);
+            }
+            (Depth::Whole, None) => object.raw("quoted_status", "null"),
+            (Depth::Whole, Some(shown)) => {
+                let others = viewer.is_some_and(|viewer| viewer != shown.post.author);
+                let filtered = match others {
+                    true => matches(&material.filters, &shown.post, scene.place, scene.now),
+                    false => Vec::new(),
+                };
+                object.item("quoted_status", &self.one(shown, None, scene, &filtered, Depth::Shallow));
+            }
         }
-        let quoted = shown.map(|shown| {
-            let mut json = self.one(shown, viewer, place, material, now, Depth::Shallow);
-            let others = viewer.is_some_and(|viewer| viewer != shown.post.author);
-            let filtered =
-                if others { matches(&material.filters, &shown.post, place, now) } else { Vec::new() };
-            set_filtered(&mut json, viewer, &filtered);
-            json
-        });
-        json!({ "state": state, "quoted_status": quoted })
+        json.item("quote", &object.done());
     }
 
     /// What stands before the text of a quoting post, for apps that know no quotes: the address of the quoted one, unless the

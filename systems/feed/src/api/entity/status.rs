@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use serde_json::{Value, json};
 
 use super::moment;
-use super::quote::{Depth, approval_json};
+use super::quote::{Depth, approval};
+use super::rendered::{Object, Rendered, Shelf};
 use crate::api::error::Error;
 use crate::api::service::Service;
 use crate::engine::filter::{Folded, Keyword};
@@ -66,6 +67,17 @@ pub(crate) struct Material {
     pub(super) filters: Vec<Compiled>,
 }
 
+/// To whom posts are shown, where, and with what.
+#[derive(Clone, Copy)]
+pub(super) struct Scene<'a> {
+    pub(super) viewer: Option<AccountId>,
+    pub(super) place: Place,
+    pub(super) material: &'a Material,
+    pub(super) now: i64,
+    /// How often custom emoji have changed.
+    pub(super) emojis: u64,
+}
+
 /// A filter with its words ready to be looked for.
 pub(super) struct Compiled {
     filter: Filter,
@@ -81,6 +93,41 @@ impl Compiled {
 
 impl Service {
     /// The posts of these ids that a viewer may see here, in this order.
+    pub(crate) async fn rendered(
+        &self,
+        viewer: Option<AccountId>,
+        ids: &[PostId],
+        place: Place,
+    ) -> Result<Vec<Rendered>, Error> {
+        let shown = self.rendered_at(viewer, ids, place).await?;
+        Ok(shown.into_iter().flatten().collect())
+    }
+
+    /// The same, each at its place; nothing for those that are not to be seen.
+    pub(crate) async fn rendered_at(
+        &self,
+        viewer: Option<AccountId>,
+        ids: &[PostId],
+        place: Place,
+    ) -> Result<Vec<Option<Rendered>>, Error> {
+        let material = self.material(viewer, ids).await?;
+        let scene =
+            Scene { viewer, place, material: &material, now: self.now(), emojis: self.emojis.version() };
+        Ok(ids.iter().map(|id| self.status_at(*id, &scene)).collect())
+    }
+
+    /// The same, to be looked into.
+    pub(crate) async fn statuses_at(
+        &self,
+        viewer: Option<AccountId>,
+        ids: &[PostId],
+        place: Place,
+    ) -> Result<Vec<Option<Value>>, Error> {
+        let shown = self.rendered_at(viewer, ids, place).await?;
+        Ok(shown.into_iter().map(|shown| Some(shown?.value())).collect())
+    }
+
+    /// Those that may be seen, to be looked into.
     pub(crate) async fn statuses(
         &self,
         viewer: Option<AccountId>,
@@ -89,18 +136,6 @@ impl Service {
     ) -> Result<Vec<Value>, Error> {
         let shown = self.statuses_at(viewer, ids, place).await?;
         Ok(shown.into_iter().flatten().collect())
-    }
-
-    /// The same, each at its place; nothing for those that are not to be seen.
-    pub(crate) async fn statuses_at(
-        &self,
-        viewer: Option<AccountId>,
-        ids: &[PostId],
-        place: Place,
-    ) -> Result<Vec<Option<Value>>, Error> {
-        let material = self.material(viewer, ids).await?;
-        let now = self.now();
-        Ok(ids.iter().map(|id| self.status_json(*id, viewer, place, &material, now)).collect())
     }
 
     /// One post, or that there is none.
@@ -121,9 +156,7 @@ impl Service {
                 parts.entry(self.place(id.bucket())).or_default().insert(id);
             }
         }
-        let show = move |feed: &crate::state::Feed, ids: BTreeSet<PostId>| {
-            ids.into_iter().filter_map(|id| feed.show(id, viewer)).collect::<Vec<_>>()
-        };
+        let show = move |feed: &crate::state::Feed, ids: BTreeSet<PostId>| feed.show_all(ids, viewer);
         let found = self.read_each(parts, show).await?;
         into.extend(found.into_iter().flatten().map(|shown| (shown.post.id, shown)));
         Ok(())
@@ -172,9 +205,8 @@ impl Service {
             material.shown.values().map(|shown| (shown.post.id, shown.post.conversation)).collect();
         let authors: BTreeSet<AccountId> = material.shown.values().map(|shown| shown.post.author).collect();
         let own = self.read(viewer.bucket(), move |feed| {
-            let viewers = posts.into_iter().map(|(post, thread)| (post, feed.viewer(viewer, post, thread)));
             let relations = authors.into_iter().map(|author| (author, feed.relation(viewer, author)));
-            (viewers.collect(), relations.collect(), feed.filters(viewer))
+            (feed.viewers(viewer, posts), relations.collect(), feed.filters(viewer))
         });
         let filters;
         (material.viewers, material.relations, filters) = own.await?;
@@ -182,14 +214,8 @@ impl Service {
         Ok(material)
     }
 
-    fn status_json(
-        &self,
-        id: PostId,
-        viewer: Option<AccountId>,
-        place: Place,
-        material: &Material,
-        now: i64,
-    ) -> Option<Value> {
+    fn status_at(&self, id: PostId, scene: &Scene<'_>) -> Option<Rendered> {
+        let Scene { viewer, place, material, now, .. } = *scene;
         let shown = material.shown.get(&id)?;
         let hidden = |author: AccountId| {
             let relation = material.relations.get(&author);
@@ -218,42 +244,66 @@ impl Service {
         if place.context() != "thread" && filtered.iter().any(|(filter, ..)| filter.action == "hide") {
             return None;
         }
-        let mut json = self.one(shown, viewer, place, material, now, Depth::Whole);
-        if let Some(original) = original {
-            let mut inner = self.one(original, viewer, place, material, now, Depth::Whole);
-            set_filtered(&mut inner, viewer, &filtered);
-            for name in ["favourited", "bookmarked", "reblogged", "muted"] {
-                if viewer.is_some() {
-                    json[name] = inner[name].clone();
-                }
-            }
-            for name in [
-                "favourites_count",
-                "reblogs_count",
-                "replies_count",
-                "quotes_count",
-                "quote_approval",
-                "content",
-                "spoiler_text",
-                "sensitive",
-            ] {
-                json[name] = inner[name].clone();
-            }
-            json["reblog"] = inner;
-        }
-        set_filtered(&mut json, viewer, &filtered);
-        Some(json)
+        let Some(original) = original else {
+            return Some(self.one(shown, None, scene, &filtered, Depth::Whole));
+        };
+        let inner = self.one(original, None, scene, &filtered, Depth::Whole);
+        Some(self.one(shown, Some((original, &inner)), scene, &filtered, Depth::Whole))
     }
 
+    /// A post, or a reblog with what it reblogs, whose counts, words and marks it has.
     pub(super) fn one(
         &self,
         shown: &Shown,
-        viewer: Option<AccountId>,
-        place: Place,
-        material: &Material,
-        now: i64,
+        reblogged: Option<(&Shown, &Rendered)>,
+        scene: &Scene<'_>,
+        filtered: &[Matched<'_>],
         depth: Depth,
-    ) -> Value {
+    ) -> Rendered {
+        let Scene { viewer, material, emojis, .. } = *scene;
+        let (seen, post) = (reblogged.map_or(shown, |(original, _)| original), &shown.post);
+        let rows = (post, reblogged.map(|(original, _)| &original.post), emojis);
+        let members = || self.members(shown, &seen.post);
+        // Addresses of files that are not for everybody end.
+        let kept = match post.media.is_empty() || post.visibility.is_open() {
+            true => self.shelf.post(rows, members),
+            false => Shelf::default().post(rows, members),
+        };
+        let mut json = Object::with(&kept.1);
+        json.raw("account", &self.account_text(&shown.author, emojis).1);
+        let relation = material.relations.get(&seen.post.author);
+        let hides = viewer != Some(seen.post.author) && self.standings.of(seen.post.author).sensitive;
+        json.member("sensitive", &(seen.post.sensitive || hides));
+        if seen.post.quote.is_some() {
+            let inline = self.quote_inline(&seen.post, viewer, material);
+            json.member("content", &(inline + &self.content(&seen.post)));
+        }
+        self.write_quote(&mut json, post, scene, depth);
+        json.member("quote_approval", &approval(&seen.post, viewer, relation));
+        json.member(
+            "poll",
+            &post.poll.as_ref().map(|poll| self.poll_json(post, poll, viewer, shown.votes.as_deref())),
+        );
+        match reblogged {
+            Some((_, inner)) => json.item("reblog", inner),
+            None => json.raw("reblog", "null"),
+        }
+        if viewer.is_some() {
+            let state = material.viewers.get(&seen.post.id).copied().unwrap_or_default();
+            json.member("favourited", &seen.favourited);
+            json.member("reblogged", &state.reblog.is_some());
+            json.member("muted", &state.muted);
+            json.member("bookmarked", &state.bookmarked);
+            json.member("filtered", &filtered.iter().map(filtered_json).collect::<Vec<_>>());
+        }
+        if viewer == Some(post.author) && post.reblog_of.is_none() {
+            json.member("pinned", &shown.pinned);
+        }
+        json.done()
+    }
+
+    /// What of a post is the same for everybody; `seen` is it, or what it reblogs.
+    fn members(&self, shown: &Shown, seen: &Post) -> Value {
         let (post, author) = (&shown.post, &shown.author);
         let tags = post.tags.iter().map(|(tag, name)| json!({ "name": name, "url": self.tag_url(tag) }));
         let mentions = post.mentions.iter().map(|mention| {
@@ -268,44 +318,31 @@ impl Service {
             None => format!("{}/@{}/{}", self.settings.base, author.name, post.id),
             Some(_) => format!("{}/users/{}/statuses/{}/activity", self.settings.base, author.name, post.id),
         };
+        let open = post.visibility.is_open();
         let mut json = json!({
             "id": post.id.to_string(),
             "created_at": moment(post.created),
             "in_reply_to_id": post.reply_to.map(|parent| parent.post.to_string()),
             "in_reply_to_account_id": post.reply_to.map(|parent| parent.author.to_string()),
-            "sensitive": post.sensitive || viewer != Some(post.author) && self.standings.of(post.author).sensitive,
-            "spoiler_text": post.spoiler,
+            "spoiler_text": seen.spoiler,
             "visibility": post.visibility.name(),
             "language": post.language,
             "uri": format!("{}/users/{}/statuses/{}", self.settings.base, author.name, post.id),
             "url": url,
-            "replies_count": post.replies,
-            "reblogs_count": post.reblogs,
-            "favourites_count": post.favourites,
-            "quotes_count": post.quotes,
+            "replies_count": seen.replies,
+            "reblogs_count": seen.reblogs,
+            "favourites_count": seen.favourites,
+            "quotes_count": seen.quotes,
             "edited_at": post.edited.map(moment),
-            "content": self.quote_inline(post, viewer, material) + &self.content(post),
-            "reblog": null,
-            "quote": self.quote_json(post, viewer, place, material, now, depth),
-            "quote_approval": approval_json(post, viewer, material.relations.get(&post.author)),
             "application": post.application,
-            "account": self.account_json(author),
-            "media_attachments": post.media.iter().map(|media| self.media_json(media, post.visibility.is_open())).collect::<Vec<_>>(),
+            "media_attachments": post.media.iter().map(|media| self.media_json(media, open)).collect::<Vec<_>>(),
             "mentions": mentions.collect::<Vec<_>>(),
             "tags": tags.collect::<Vec<_>>(),
             "emojis": self.emojis_of(post),
             "card": null,
-            "poll": post.poll.as_ref().map(|poll| self.poll_json(post, poll, viewer, shown.votes.as_deref())),
         });
-        if viewer.is_some() {
-            let state = material.viewers.get(&post.id).copied().unwrap_or_default();
-            json["favourited"] = shown.favourited.into();
-            json["reblogged"] = state.reblog.is_some().into();
-            json["muted"] = state.muted.into();
-            json["bookmarked"] = state.bookmarked.into();
-        }
-        if viewer == Some(post.author) && post.reblog_of.is_none() {
-            json["pinned"] = shown.pinned.into();
+        if seen.quote.is_none() {
+            json["content"] = self.content(seen).into();
         }
         json
     }
@@ -415,15 +452,11 @@ pub(super) fn matches<'a>(filters: &'a [Compiled], post: &Post, place: Place, no
     found.filter(|(_, words, posts)| !words.is_empty() || !posts.is_empty()).collect()
 }
 
-pub(super) fn set_filtered(json: &mut Value, viewer: Option<AccountId>, filtered: &[Matched<'_>]) {
-    if viewer.is_some() {
-        let one = |(filter, words, posts): &Matched<'_>| {
-            json!({
-                "filter": super::small::filter_json(filter, false),
-                "keyword_matches": words,
-                "status_matches": posts,
-            })
-        };
-        json["filtered"] = filtered.iter().map(one).collect::<Vec<_>>().into();
-    }
+/// A filter that matched, as a post names it.
+fn filtered_json((filter, words, posts): &Matched<'_>) -> Value {
+    json!({
+        "filter": super::small::filter_json(filter, false),
+        "keyword_matches": words,
+        "status_matches": posts,
+    })
 }

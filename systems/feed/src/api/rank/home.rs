@@ -162,7 +162,7 @@ impl Service {
         };
         let page = &seats[..seats.len().min(window.most)];
         let ids: Vec<PostId> = page.iter().map(|seat| seat.shown).collect();
-        let shown = self.statuses_at(Some(me), &ids, Place::Home).await?;
+        let shown = self.rendered_at(Some(me), &ids, Place::Home).await?;
         let seen = page.iter().zip(&shown).filter(|(_, shown)| shown.is_some());
         let seen: Vec<Impression> = seen.map(|(seat, _)| seat.impression.clone()).collect();
         if !seen.is_empty() {

@@ -28,7 +28,7 @@ pub use wishes::Wishes;
 /// Timelines kept; who has not read for long is forgotten.
 const HOMES: usize = 1_000_000;
 /// Readers of a post to whom it comes before others have their turn.
-const STRETCH: usize = 4_096;
+const STRETCH: usize = 512;
 /// News that one who listens may be behind.
 const NEWS: usize = 1_024;
 /// Notices that one who listens may be behind.
