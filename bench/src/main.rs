@@ -46,6 +46,9 @@ struct Arguments {
     /// A short look: 3 rounds of a second. Not for conclusions.
     #[arg(long)]
     quick: bool,
+    /// Accounts of `million`.
+    #[arg(long, default_value_t = 1_000_000)]
+    people: u32,
     /// Where the measurements write. Choose a directory on the disk that is to be measured.
     #[arg(long, default_value = "target/bench")]
     data: PathBuf,
@@ -89,6 +92,8 @@ pub(crate) struct Plan {
     pub(crate) rounds: usize,
     /// Is only a short look asked for?
     pub(crate) quick: bool,
+    /// How many accounts a million are.
+    pub(crate) people: u32,
     /// The directory for everything that is written.
     data: PathBuf,
 }
@@ -124,11 +129,17 @@ fn main() -> anyhow::Result<ExitCode> {
     std::fs::create_dir_all(&arguments.data)
         .with_context(|| format!("cannot create {}", arguments.data.display()))?;
     let plan = if arguments.quick {
-        Plan { span: Duration::from_secs(1), rounds: 3, quick: true, data: arguments.data }
+        Plan {
+            span: Duration::from_secs(1),
+            rounds: 3,
+            quick: true,
+            people: arguments.people / 50,
+            data: arguments.data,
+        }
     } else {
         let span = Duration::try_from_secs_f64(arguments.seconds).context("--seconds must be positive")?;
         anyhow::ensure!(!span.is_zero() && arguments.rounds > 0, "--seconds and --rounds must be positive");
-        Plan { span, rounds: arguments.rounds, quick: false, data: arguments.data }
+        Plan { span, rounds: arguments.rounds, quick: false, people: arguments.people, data: arguments.data }
     };
     let machine = machine::Machine::describe(&plan.data);
     eprintln!("measuring jitter …");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use decalog_feed::projection::homes::Signal;
+use decalog_feed::projection::homes::{Heard, Signal};
 use decalog_feed::running::Running;
 use decalog_feed::value::PostId;
 use tokio::sync::{broadcast, mpsc};
@@ -107,9 +107,9 @@ async fn round(
     Ok(p99)
 }
 
-async fn listen(mut signals: broadcast::Receiver<Signal>, heard: mpsc::UnboundedSender<(PostId, Instant)>) {
-    while let Ok(signal) = signals.recv().await {
-        if let Signal::Came(post) = signal {
+async fn listen(mut signals: broadcast::Receiver<Heard>, heard: mpsc::UnboundedSender<(PostId, Instant)>) {
+    while let Ok(heard_of) = signals.recv().await {
+        if let Signal::Came(post) = heard_of.signal {
             // Who measures may have stopped.
             let _ = heard.send((post, Instant::now()));
         }

@@ -76,8 +76,9 @@ impl Network {
             let token = app.sign_up(&format!("person{number}"))?;
             let me = ask(http, "GET", "/api/v1/accounts/verify_credentials", Some(&token), &Value::Null)?;
             ids.push(text(&me.json()?, "id")?);
-            // So that ranked order does not run out of posts.
-            let ranking = json!({ "show_seen": true });
+            // So that ranked order has others' posts to propose, and does not run out of them.
+            let (open, ranking) = (json!({ "discoverable": true }), json!({ "show_seen": true }));
+            ask(http, "PATCH", "/api/v1/accounts/update_credentials", Some(&token), &open)?;
             ask(http, "PATCH", "/api/decalog/v1/ranking", Some(&token), &ranking)?;
             tokens.push(token);
         }

@@ -25,7 +25,6 @@ use crate::report::{Claim, Target, Unit};
 use crate::runtime::offer;
 use crate::server::{Decalog, Server, free_address};
 
-const PEOPLE: u32 = 1_000_000;
 /// How many each follows, on average.
 const FOLLOWS: u32 = 20;
 /// Posts of each.
@@ -38,7 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Measures both.
 pub(crate) fn measure(plan: &Plan) -> anyhow::Result<Vec<Claim>> {
-    let people = if plan.quick { PEOPLE / 50 } else { PEOPLE };
+    let people = plan.people;
     let directory = plan.scratch()?;
     let data = directory.path().join("data");
     let filled = fill(&data, people)?;

@@ -19,16 +19,17 @@ use decalog_gateway::access::{Credential, Principal, Scope};
 use futures_util::stream;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::mpsc;
+use tokio::sync::{OnceCell, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::entity::rendered::Rendered;
 use super::entity::status::Place;
 use super::error::Error;
 use super::params::Params;
 use super::service::{Me, Service, Shared};
 use crate::engine::text;
-use crate::projection::homes::{News, Signal};
+use crate::projection::homes::{Heard, News, Signal};
 use crate::state::Window;
 use crate::value::{AccountId, Entry, ItemId, Notice, PostId, Visibility};
 
@@ -147,12 +148,30 @@ impl Feeding {
 
     /// Tells of a post, if the viewer may see it here.
     async fn post(&self, event: &'static str, post: PostId, place: Place) -> Result<(), Over> {
+        match self.shown(post, place).await {
+            Some(text) => self.tell(event, Some(text)).await,
+            None => Ok(()),
+        }
+    }
+
+    /// A post, if the viewer may see it here.
+    async fn shown(&self, post: PostId, place: Place) -> Option<String> {
         // What cannot be read now is missed, as by somebody who was away.
         let shown = self.service.rendered(self.viewer, &[post], place).await.unwrap_or_default();
-        for status in shown {
-            self.tell(event, Some(status.text())).await?;
+        shown.into_iter().next().map(Rendered::text)
+    }
+
+    /// Tells what is the same for all streams of an account, and made for the first of them.
+    async fn tell_once(
+        &self,
+        event: &'static str,
+        told: &OnceCell<Option<String>>,
+        make: impl Future<Output = Option<String>>,
+    ) -> Result<(), Over> {
+        match told.get_or_init(|| make).await {
+            Some(text) => self.tell(event, Some(text.clone())).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 
     async fn user(&self, account: AccountId, only_notifications: bool) -> Result<(), Over> {
@@ -162,8 +181,8 @@ impl Feeding {
             let _ = self.service.home_page(account, Window::newest(1)).await;
         }
         loop {
-            let signal = tokio::select! {
-                signal = signals.recv() => signal,
+            let heard = tokio::select! {
+                heard = signals.recv() => heard.map_err(|_| Over)?,
                 notice = notices.recv() => {
                     let notice = notice.map_err(|_| Over)?;
                     if !only_notifications {
@@ -172,12 +191,19 @@ impl Feeding {
                     continue;
                 }
             };
-            match signal.map_err(|_| Over)? {
-                Signal::Notified(id) => self.notification(account, id).await?,
+            let told = &*heard.told;
+            match heard.signal {
+                Signal::Notified(id) => {
+                    self.tell_once("notification", told, self.notification(account, id)).await?;
+                }
                 Signal::Merged => self.tell("notifications_merged", Some("1".to_owned())).await?,
                 _ if only_notifications => {}
-                Signal::Came(post) => self.post("update", post, Place::Home).await?,
-                Signal::Changed(post) => self.post("status.update", post, Place::Home).await?,
+                Signal::Came(post) => {
+                    self.tell_once("update", told, self.shown(post, Place::Home)).await?;
+                }
+                Signal::Changed(post) => {
+                    self.tell_once("status.update", told, self.shown(post, Place::Home)).await?;
+                }
                 Signal::Gone(post) => self.tell("delete", Some(post.to_string())).await?,
                 Signal::Filters => self.tell("filters_changed", None).await?,
                 Signal::Forgotten => {
@@ -202,21 +228,18 @@ impl Feeding {
         }
     }
 
-    async fn notification(&self, account: AccountId, id: ItemId) -> Result<(), Over> {
+    async fn notification(&self, account: AccountId, id: ItemId) -> Option<String> {
         let window = Window::only(id.0);
         let told = self.service.read(account.bucket(), move |feed| feed.notifications(account, window)).await;
-        let Ok(told) = told else { return Ok(()) };
-        for shown in self.service.notifications_json(account, &told).await.unwrap_or_default() {
-            self.tell("notification", Some(shown.to_string())).await?;
-        }
-        Ok(())
+        let shown = self.service.notifications_json(account, &told.ok()?).await.unwrap_or_default();
+        shown.first().map(ToString::to_string)
     }
 
     async fn direct(&self, account: AccountId) -> Result<(), Over> {
         let mut signals = self.service.homes.listen(account);
         loop {
             match signals.recv().await {
-                Ok(Signal::Conversed(id)) => {
+                Ok(Heard { signal: Signal::Conversed(id), .. }) => {
                     let row = self.service.read(account.bucket(), move |feed| {
                         feed.conversations(account).into_iter().find(|(known, _)| *known == id)
                     });

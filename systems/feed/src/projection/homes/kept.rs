@@ -5,12 +5,13 @@
 //! delivery touches the timeline and nothing else.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use tokio::sync::broadcast;
 
 use super::ring::Ring;
 use super::wishes::{Reader, wanted};
-use super::{Found, Signal, Wishes};
+use super::{Found, Heard, Signal, Wishes};
 use crate::state::Window;
 use crate::value::{AccountId, Entry, PostId, PostRef};
 
@@ -111,7 +112,7 @@ pub(super) struct Kept {
     by_author: HashMap<AccountId, Vec<Follower>>,
     /// Rising.
     by_tag: HashMap<String, Vec<u32>>,
-    live: HashMap<AccountId, broadcast::Sender<Signal>>,
+    live: HashMap<AccountId, broadcast::Sender<Heard>>,
     generation: u64,
     /// Where who makes room looks next.
     hand: usize,
@@ -200,7 +201,7 @@ impl Kept {
         }
     }
 
-    pub(super) fn listen(&mut self, account: AccountId) -> broadcast::Receiver<Signal> {
+    pub(super) fn listen(&mut self, account: AccountId) -> broadcast::Receiver<Heard> {
         if let Some(ring) = self.ring_mut(account) {
             ring.live = true;
         }
@@ -210,7 +211,7 @@ impl Kept {
     /// Tells who listens for an account.
     pub(super) fn signal(&mut self, account: AccountId, signal: Signal) {
         if let Some(sender) = self.live.get(&account)
-            && sender.send(signal).is_err()
+            && sender.send(Heard { signal, told: Arc::default() }).is_err()
         {
             // Nobody does any more.
             self.live.remove(&account);

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use decalog_runtime::bucket::partition_of;
 use decalog_runtime::{Subscription, SubscriptionError};
-use tokio::sync::broadcast;
+use tokio::sync::{OnceCell, broadcast};
 
 use super::emojis::Emojis;
 use super::standings::Standings;
@@ -55,6 +55,15 @@ pub enum Signal {
     Merged,
     /// Their timeline was thrown away: what it shall hold has changed.
     Forgotten,
+}
+
+/// A signal, as all who listen for an account hear it.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    /// What happened.
+    pub signal: Signal,
+    /// What is told of it, if anything: made by whoever of them comes first.
+    pub told: Arc<OnceCell<Option<String>>>,
 }
 
 /// What is told of every post, for public and other listings.
@@ -124,7 +133,7 @@ impl Homes {
     }
 
     /// Listens to what concerns an account.
-    pub fn listen(&self, account: AccountId) -> broadcast::Receiver<Signal> {
+    pub fn listen(&self, account: AccountId) -> broadcast::Receiver<Heard> {
         self.kept(account).listen(account)
     }
 
@@ -270,7 +279,11 @@ pub async fn follow(
                     queue.add(work, &homes, place);
                 }
             }
-            Ok(None) => tokio::task::yield_now().await,
+            Ok(None) => {
+                // Many readers are left. Whoever waits for a processor comes first, then whoever waits for this thread.
+                std::thread::yield_now();
+                tokio::task::yield_now().await;
+            }
             Err(SubscriptionError::Closed) => return,
             Err(error) => return tracing::error!(%error, "home timelines stop"),
         }
@@ -354,7 +367,7 @@ mod tests {
         homes.apply(0, Gone { post: PostRef { post: PostId(7), ..post }, own: false }.into());
         homes.apply(0, Gone { post, own: false }.into());
         homes.apply(0, HomeChanged { account: AccountId(1) }.into());
-        let heard: Vec<Signal> = std::iter::from_fn(|| live.try_recv().ok()).collect();
+        let heard: Vec<Signal> = std::iter::from_fn(|| Some(live.try_recv().ok()?.signal)).collect();
         assert_eq!(heard, [Signal::Came(PostId(9)), Signal::Gone(PostId(9)), Signal::Forgotten]);
         assert!(news.try_recv().is_err(), "what is delivered is no news: the author's partition tells it");
         drop(live);
