@@ -60,6 +60,12 @@ pub(crate) fn list<T: Item>(items: &[T]) -> Vec<u8> {
     text
 }
 
+/// The members of an object, without what holds them together.
+pub(super) fn members_of(object: &Value) -> String {
+    let text = object.to_string();
+    text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or_default().to_owned()
+}
+
 fn write(value: &impl Serialize, into: &mut Vec<u8>) {
     serde_json::to_writer(into, value).expect("entities have text for keys, and memory takes all");
 }
@@ -149,10 +155,8 @@ impl Shelf {
         if let Some(kept) = self.posts.get(&post.id).filter(|kept| same(&kept.0)) {
             return kept;
         }
-        let text = make().to_string();
-        let members = text[1..text.len() - 1].to_owned();
         let rows = PostRows { post: post.clone(), original: original.cloned(), emojis };
-        let kept = Arc::new((rows, members));
+        let kept = Arc::new((rows, members_of(&make())));
         self.posts.insert(post.id, Arc::clone(&kept));
         kept
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::moment;
 use super::quote::{Depth, approval};
-use super::rendered::{Object, Rendered, Shelf};
+use super::rendered::{Object, Rendered, members_of};
 use crate::api::error::Error;
 use crate::api::service::Service;
 use crate::engine::filter::{Folded, Keyword};
@@ -264,12 +264,16 @@ impl Service {
         let (seen, post) = (reblogged.map_or(shown, |(original, _)| original), &shown.post);
         let rows = (post, reblogged.map(|(original, _)| &original.post), emojis);
         let members = || self.members(shown, &seen.post);
-        // Addresses of files that are not for everybody end.
-        let kept = match post.media.is_empty() || post.visibility.is_open() {
-            true => self.shelf.post(rows, members),
-            false => Shelf::default().post(rows, members),
+        let (kept, made);
+        let members = if post.media.is_empty() || post.visibility.is_open() {
+            kept = self.shelf.post(rows, members);
+            &kept.1
+        } else {
+            // Addresses of files that are not for everybody end.
+            made = members_of(&members());
+            &made
         };
-        let mut json = Object::with(&kept.1);
+        let mut json = Object::with(members);
         json.raw("account", &self.account_text(&shown.author, emojis).1);
         let relation = material.relations.get(&seen.post.author);
         let hides = viewer != Some(seen.post.author) && self.standings.of(seen.post.author).sensitive;
