@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use decalog_feed::command::{Command, Draft, Follow, OpenAccount, Publish};
+use decalog_feed::command::{Command, Draft, OpenAccount, Publish};
 use decalog_feed::running::Running;
 use decalog_feed::value::AccountId;
 use decalog_identity::command::OpenAccount as OpenLogin;
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::app::{App, ask, configuration, text};
 use super::entries::resident_bytes;
 use super::graph::{Graph, name};
-use super::setting::{self, keep_all, partition};
+use super::setting::{self, follow, keep_all, partition};
 use crate::Plan;
 use crate::log::open_log;
 use crate::report::{Claim, Target, Unit};
@@ -31,6 +31,8 @@ const FOLLOWS: u32 = 20;
 const POSTS: u32 = 10;
 /// Whom the one who looks follows.
 const LOOKED_AT: u32 = 20;
+/// Posts of a page.
+const PAGE: usize = 20;
 /// Nothing is on its way any more when nothing was applied for so long.
 const QUIET: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -117,15 +119,7 @@ fn fill(data: &Path, people: u32) -> anyhow::Result<Filled> {
             let accounts = &graph.accounts;
             graph.followers(author).map(move |reader| {
                 let account = accounts[reader as usize];
-                let follow = Follow {
-                    account,
-                    target,
-                    reblogs: true,
-                    notify: false,
-                    languages: Vec::new(),
-                    locked: false,
-                };
-                (account, follow.into())
+                (account, follow(account, target))
             })
         }),
     )?;
@@ -221,12 +215,9 @@ fn home(server: &Server, token: &str) -> anyhow::Result<()> {
         let home = ask(server.address, "GET", "/api/v1/timelines/home", Some(token), &Value::Null);
         let posts = home.and_then(|home| home.json()).context("no home timeline");
         match posts.as_ref().map(|posts| posts.as_array().map_or(0, Vec::len)) {
-            Ok(LOOKED_AT_ONCE) => return Ok(()),
+            Ok(PAGE) => return Ok(()),
             _ => anyhow::ensure!(Instant::now() < give_up, "no home timeline: {posts:?}"),
         }
         std::thread::sleep(Duration::from_millis(10));
     }
 }
-
-/// Posts of a page.
-const LOOKED_AT_ONCE: usize = 20;

@@ -78,15 +78,7 @@ pub(super) async fn open_accounts(
             let account = graph.accounts[reader as usize];
             if !std::mem::replace(&mut told[place(account)], true) {
                 people.insert(reader);
-                let follow = Follow {
-                    account,
-                    target,
-                    reblogs: true,
-                    notify: false,
-                    languages: Vec::new(),
-                    locked: false,
-                };
-                follows.push((account, follow.into()));
+                follows.push((account, follow(account, target)));
             }
             if told == [true; PARTITIONS as usize] {
                 break;
@@ -99,6 +91,11 @@ pub(super) async fn open_accounts(
     });
     ask_all(running, open).await?;
     ask_all(running, follows.into_iter()).await
+}
+
+/// Somebody follows somebody, in every way.
+pub(super) fn follow(account: AccountId, target: AccountId) -> Command {
+    Follow { account, target, reblogs: true, notify: false, languages: Vec::new(), locked: false }.into()
 }
 
 /// Has all of these done, in any order.
