@@ -1,6 +1,6 @@
 //! What can be read of a partition: for the API, whose every question is one closure on the apply thread.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::listing::Listing;
@@ -135,7 +135,7 @@ impl Feed {
         &self,
         viewer: AccountId,
         posts: impl IntoIterator<Item = (PostId, PostId)>,
-    ) -> HashMap<PostId, Viewer> {
+    ) -> BTreeMap<PostId, Viewer> {
         let any = |listing| !self.rows.listing(listing, viewer.0, Window::newest(1)).is_empty();
         let [reblogs, bookmarks, threads] =
             [Listing::Reblogs, Listing::Bookmarks, Listing::MutedThreads].map(|it| any(it).then_some(it));

@@ -61,7 +61,7 @@ pub(crate) struct Material {
     /// Quoted posts that are there and not for the viewer.
     pub(super) hidden: HashSet<PostId>,
     /// What the viewer did with each.
-    pub(crate) viewers: HashMap<PostId, Viewer>,
+    pub(crate) viewers: BTreeMap<PostId, Viewer>,
     /// How the viewer stands to each author.
     pub(crate) relations: HashMap<AccountId, Relation>,
     pub(super) filters: Vec<Compiled>,
