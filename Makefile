@@ -67,7 +67,7 @@ test-ranking: setup-rust $(MOVIELENS) ## Ranking on other people's reactions, by
 	MOVIELENS=$(abspath $(MOVIELENS)) $(CARGO) test --release --locked --test feed offline -- --ignored --nocapture
 
 test-acceptance: build setup-python ## Real clients against the built server
-	$(CARGO) build --release --locked -p decalog-fix --example echo
+	$(CARGO) build --release --locked --example echo
 	$(PYTHON) -m pytest --numprocesses 2 --dist loadfile acceptance
 
 check: setup-rust ## Format, lints, documentation, tidiness, licences, duplicate crates
