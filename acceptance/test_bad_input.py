@@ -49,16 +49,20 @@ class Bystander(threading.Thread):
     def __init__(self, server):
         super().__init__(daemon=True)
         self.trader = Trader("GOOD", server.fix_address)
-        self.done, self.pairs, self.slowest, self.problem = threading.Event(), 0, 0.0, None
+        self.ready, self.done = threading.Event(), threading.Event()
+        self.pairs, self.slowest, self.problem = 0, 0.0, None
 
     def run(self) -> None:
         try:
             self.trader.connect(reset=True)
             while not (self.done.is_set() and self.pairs):
                 self.pair()
+                self.ready.set()
             self.trader.log_out()
         except BaseException as problem:  # noqa: BLE001 - shown by the test that asked
             self.problem = problem
+        finally:
+            self.ready.set()
 
     def pair(self) -> None:
         """An order and its cancel, both answered."""
@@ -85,6 +89,8 @@ def bystander(server) -> Iterator[None]:
     bystander = Bystander(server)
     before = server.resident_bytes()
     bystander.start()
+    # Whoever comes when all places are taken is turned away: it was there before.
+    assert bystander.ready.wait(30)
     yield
     bystander.done.set()
     bystander.join(30)

@@ -357,6 +357,30 @@ def test_streams_tell_what_happens_as_it_happens(alice, bob):
         handle.close()
 
 
+def test_every_stream_of_an_account_tells_everything_once(alice, bob):
+    """What one of them is told is made for all of them."""
+    bob.account_follow(alice.me_id)
+    listeners = [Listener(), Listener(), Listener()]
+    handles = [bob.stream_user(listener, run_async=True) for listener in listeners]
+    try:
+        def told():
+            alice.status_post("are you there?")
+            return all(not listener.told.empty() for listener in listeners)
+
+        eventually("the streams", told)
+        posts = [alice.status_post(f"news {number}").id for number in range(5)]
+        alice.status_update(posts[0], "old news")
+        expected = [("update", post) for post in posts] + [("edit", posts[0])]
+        for listener in listeners:
+            while (first := listener.told.get(timeout=10)) != expected[0]:
+                pass
+            assert [first] + [listener.told.get(timeout=10) for _ in expected[1:]] == expected
+            assert listener.told.empty()
+    finally:
+        for handle in handles:
+            handle.close()
+
+
 def test_an_attachment_is_made_safe_and_served(alice, people, tmp_path):
     picture = tmp_path / "picture.png"
     subprocess.run(

@@ -2,7 +2,7 @@
 
 use decalog_feed::event::Arrived;
 use decalog_feed::projection::homes::{Homes, KEPT};
-use decalog_feed::value::{Entry, PostId, Visibility};
+use decalog_feed::value::{Entry, PostId};
 
 use super::graph::Graph;
 use super::setting::{PARTITIONS, keep_all, newest};
@@ -24,16 +24,8 @@ pub(super) fn measure(plan: &Plan) -> anyhow::Result<Claim> {
     for round in 0..KEPT as u64 {
         for author in 0..AUTHORS {
             post = (round << 8 | u64::from(author)) + 1;
-            let entry = Entry {
-                post: PostId(post),
-                author: graph.accounts[author as usize],
-                visibility: Visibility::Public,
-                reply_to: None,
-                reblog_of: None,
-                language: None,
-                tags: Vec::new(),
-                media: false,
-            };
+            let author = graph.accounts[author as usize];
+            let entry = Entry { post: PostId(post), author, ..Entry::default() };
             (0..usize::from(PARTITIONS))
                 .for_each(|place| homes.apply(place, Arrived { entry: entry.clone() }.into()));
         }

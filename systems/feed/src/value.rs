@@ -94,7 +94,7 @@ pub struct PostRef {
 }
 
 /// What listings need to know of a post: the row of every index of posts, and what is delivered to followers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// The post.
     #[serde(rename = "p")]

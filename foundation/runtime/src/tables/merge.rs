@@ -1,13 +1,16 @@
 //! What the backing holds and what it does not hold yet, in one order, read no further than it is asked for.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::io;
 use std::iter::Peekable;
+use std::ops::Bound;
 
 use super::{Backing, Changes, Entries, Order};
 
 type Change<'a> = (&'a Vec<u8>, &'a Option<Vec<u8>>);
+type Bounding<'a> = Cow<'a, [u8]>;
 type Layer<'a> = Peekable<Box<dyn Iterator<Item = Change<'a>> + 'a>>;
 
 impl Order {
@@ -24,7 +27,7 @@ impl Order {
 pub(super) struct Merge<'a> {
     backing: &'a dyn Backing,
     /// What of the backing is not read yet; nothing when all is.
-    unread: Option<(Vec<u8>, Vec<u8>)>,
+    unread: Option<(Bounding<'a>, Bounding<'a>)>,
     read: VecDeque<(Vec<u8>, Vec<u8>)>,
     /// How much was read at once.
     chunk: usize,
@@ -38,11 +41,11 @@ impl<'a> Merge<'a> {
     pub(super) fn new(
         backing: &'a dyn Backing,
         changes: impl Iterator<Item = &'a Changes>,
-        (from, to): (&[u8], &[u8]),
+        (from, to): (&'a [u8], &'a [u8]),
         order: Order,
     ) -> Merge<'a> {
         let within = |changes: &'a Changes| {
-            let within = changes.range(from.to_vec()..to.to_vec());
+            let within = changes.range::<[u8], _>((Bound::Included(from), Bound::Excluded(to)));
             let layer: Box<dyn Iterator<Item = Change<'a>>> = match order {
                 Order::Rising => Box::new(within),
                 Order::Falling => Box::new(within.rev()),
@@ -51,7 +54,7 @@ impl<'a> Merge<'a> {
         };
         let mut layers: Vec<Layer<'a>> = changes.map(within).collect();
         layers.retain_mut(|layer| layer.peek().is_some());
-        let unread = Some((from.to_vec(), to.to_vec()));
+        let unread = Some((Cow::Borrowed(from), Cow::Borrowed(to)));
         Merge { backing, unread, read: VecDeque::new(), chunk: 0, layers, order }
     }
 
@@ -95,8 +98,8 @@ impl<'a> Merge<'a> {
         self.read = self.backing.range(&from, &to, self.order, most)?.into();
         if let Some((last, _)) = self.read.back().filter(|_| self.read.len() == most) {
             self.unread = Some(match self.order {
-                Order::Rising => ([last, &[0][..]].concat(), to),
-                Order::Falling => (from, last.clone()),
+                Order::Rising => (Cow::Owned([last, &[0][..]].concat()), to),
+                Order::Falling => (from, Cow::Owned(last.clone())),
             })
             .filter(|(from, to)| from < to);
         }

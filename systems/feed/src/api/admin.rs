@@ -11,12 +11,13 @@ use serde_json::{Value, json};
 use super::accounts::account_id;
 use super::entity::moment;
 use super::error::Error;
+use super::lists::item_id;
 use super::page::{Answer, Links, Page};
 use super::params::Params;
 use super::service::{Me, Service, Shared};
 use crate::command::{ChangeReport, Moderate};
 use crate::state::{Account, Window};
-use crate::value::{AccountId, ItemId, Standing};
+use crate::value::{AccountId, Standing};
 
 /// The right that makes a moderator: no other moderator takes measures about its holder.
 pub(crate) const MODERATES: &str = "admin:write:accounts";
@@ -244,7 +245,7 @@ pub(super) async fn act(
     let account = service.subject(&me, &id).await?;
     let report = match params.words("report_id") {
         None => None,
-        Some(id) => Some(service.report(ItemId::parse(&id).ok_or_else(Error::not_found)?).await?.id),
+        Some(id) => Some(service.report(item_id(&id)?).await?.id),
     };
     let change: fn(&mut Standing) = match params.words("type").as_deref() {
         Some("none") => {

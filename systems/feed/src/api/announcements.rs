@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::entity::{moment, read_moment};
 use super::error::Error;
+use super::lists::item_id;
 use super::params::Params;
 use super::service::{Me, Service, Shared};
 use crate::command::{DismissAnnouncement, React, RemoveAnnouncement, Reply, SetAnnouncement};
@@ -17,10 +18,6 @@ use crate::value::{AccountId, ItemId};
 pub(crate) const SERVER: u16 = 0;
 /// The longest text, in characters.
 const LONGEST: usize = 5_000;
-
-fn announcement_id(text: &str) -> Result<ItemId, Error> {
-    ItemId::parse(text).ok_or_else(Error::not_found)
-}
 
 impl Service {
     /// An announcement as it is shown: to somebody who has read it or not and reacts so, or as it is streamed to all.
@@ -134,7 +131,7 @@ pub(super) async fn dismiss(
     Path(id): Path<String>,
     me: Me,
 ) -> Result<Json<Value>, Error> {
-    let (account, announcement) = (me.id, announcement_id(&id)?);
+    let (account, announcement) = (me.id, item_id(&id)?);
     let there = service.read(SERVER, move |feed| feed.announcement(announcement)).await?;
     there.ok_or_else(Error::not_found)?;
     service.ask(account, account.bucket(), DismissAnnouncement { account, announcement }).await?;
@@ -148,7 +145,7 @@ async fn set_reaction(
     account: AccountId,
     on: bool,
 ) -> Result<Json<Value>, Error> {
-    let react = React { account, announcement: announcement_id(id)?, name, on };
+    let react = React { account, announcement: item_id(id)?, name, on };
     service.ask(account, SERVER, react).await?;
     Ok(Json(json!({})))
 }
@@ -209,7 +206,7 @@ pub(super) async fn update(
     me: Me,
     params: Params,
 ) -> Result<Json<Value>, Error> {
-    set(&service, me.id, Some(announcement_id(&id)?), &params).await
+    set(&service, me.id, Some(item_id(&id)?), &params).await
 }
 
 pub(super) async fn remove(
@@ -217,7 +214,7 @@ pub(super) async fn remove(
     Path(id): Path<String>,
     me: Me,
 ) -> Result<Json<Value>, Error> {
-    let remove = RemoveAnnouncement { announcement: announcement_id(&id)? };
+    let remove = RemoveAnnouncement { announcement: item_id(&id)? };
     service.ask(me.id, SERVER, remove).await?;
     Ok(Json(json!({})))
 }

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use super::entity::status::Place;
 use super::error::Error;
 use super::service::{Me, Service, Shared};
+use super::trends::seconds;
 use crate::engine::tar;
 use crate::state::{Listing, Window};
 use crate::value::{AccountId, File, PostId};
@@ -223,10 +224,6 @@ const CSVS: [&str; 7] = [
     "lists.csv",
     "bookmarks.csv",
 ];
-
-fn seconds(nanos: i64) -> u64 {
-    u64::try_from(nanos / crate::value::SECOND).unwrap_or(0)
-}
 
 async fn send(out: &Pieces, piece: Bytes) -> Result<(), Error> {
     out.send(Ok(piece)).await.map_err(|_| Error::later("The reader is gone"))

@@ -76,12 +76,7 @@ impl Service {
         let accounts = self.accounts(&from).await?;
         let accounts: HashMap<AccountId, &Account> =
             accounts.iter().map(|account| (account.id, account)).collect();
-        let mut reports = HashMap::new();
-        for id in told.iter().filter_map(|(_, told)| told.report) {
-            if let Ok(report) = self.report(id).await {
-                reports.insert(id, self.report_json(&report).await?);
-            }
-        }
+        let reports = self.reports_json(told.iter().filter_map(|(_, told)| told.report)).await?;
         let one = |(id, told): &Told| {
             let account = self.account_json(accounts.get(&told.from)?);
             let mut json = json!({
@@ -198,12 +193,8 @@ impl Service {
         from.dedup();
         let accounts = self.accounts(&from).await?;
         let seen = |post: PostId| statuses.iter().any(|status| status["id"] == post.to_string());
-        let mut reports = HashMap::new();
-        for id in groups.iter().filter_map(|group| group.members[0].1.report) {
-            if let Ok(report) = self.report(id).await {
-                reports.insert(id, self.report_json(&report).await?);
-            }
-        }
+        let reports = groups.iter().filter_map(|group| group.members[0].1.report);
+        let reports = self.reports_json(reports).await?;
         let shown = groups.iter().filter(|group| group.members[0].1.post.is_none_or(|post| seen(post.post)));
         let one = |group: &Group| {
             let (newest, told) = &group.members[0];

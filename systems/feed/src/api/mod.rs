@@ -15,6 +15,7 @@ mod follows;
 mod forgetting;
 mod inbox;
 mod instance;
+mod interactions;
 mod lists;
 mod media;
 mod notification_policy;
@@ -226,16 +227,16 @@ fn status_routes() -> Routes<Shared> {
         .route(Method::GET, "/api/v1/statuses/{id}/card", PUBLIC, statuses::card)
         .route(Method::GET, "/api/v1/statuses/{id}/favourited_by", PUBLIC, statuses::favourited_by)
         .route(Method::GET, "/api/v1/statuses/{id}/reblogged_by", PUBLIC, statuses::reblogged_by)
-        .route(Method::POST, "/api/v1/statuses/{id}/favourite", favourites, statuses::favourite)
-        .route(Method::POST, "/api/v1/statuses/{id}/unfavourite", favourites, statuses::unfavourite)
-        .route(Method::POST, "/api/v1/statuses/{id}/reblog", statuses, statuses::reblog)
-        .route(Method::POST, "/api/v1/statuses/{id}/unreblog", statuses, statuses::unreblog)
-        .route(Method::POST, "/api/v1/statuses/{id}/bookmark", bookmarks, statuses::bookmark)
-        .route(Method::POST, "/api/v1/statuses/{id}/unbookmark", bookmarks, statuses::unbookmark)
-        .route(Method::POST, "/api/v1/statuses/{id}/pin", needs("write:accounts"), statuses::pin)
-        .route(Method::POST, "/api/v1/statuses/{id}/unpin", needs("write:accounts"), statuses::unpin)
-        .route(Method::POST, "/api/v1/statuses/{id}/mute", needs("write:mutes"), statuses::mute)
-        .route(Method::POST, "/api/v1/statuses/{id}/unmute", needs("write:mutes"), statuses::unmute)
+        .route(Method::POST, "/api/v1/statuses/{id}/favourite", favourites, interactions::favourite)
+        .route(Method::POST, "/api/v1/statuses/{id}/unfavourite", favourites, interactions::unfavourite)
+        .route(Method::POST, "/api/v1/statuses/{id}/reblog", statuses, interactions::reblog)
+        .route(Method::POST, "/api/v1/statuses/{id}/unreblog", statuses, interactions::unreblog)
+        .route(Method::POST, "/api/v1/statuses/{id}/bookmark", bookmarks, interactions::bookmark)
+        .route(Method::POST, "/api/v1/statuses/{id}/unbookmark", bookmarks, interactions::unbookmark)
+        .route(Method::POST, "/api/v1/statuses/{id}/pin", needs("write:accounts"), interactions::pin)
+        .route(Method::POST, "/api/v1/statuses/{id}/unpin", needs("write:accounts"), interactions::unpin)
+        .route(Method::POST, "/api/v1/statuses/{id}/mute", needs("write:mutes"), interactions::mute)
+        .route(Method::POST, "/api/v1/statuses/{id}/unmute", needs("write:mutes"), interactions::unmute)
         .route(Method::GET, "/api/v1/statuses/{id}/quotes", needs("read:statuses"), quotes::index)
         .route(Method::POST, "/api/v1/statuses/{id}/quotes/{quote}/revoke", statuses, quotes::revoke)
         .route(Method::PUT, "/api/v1/statuses/{id}/interaction_policy", statuses, quotes::set_policy)

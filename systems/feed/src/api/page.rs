@@ -3,7 +3,7 @@
 use axum::http::{HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 
-use super::entity::rendered::{Item, list};
+use super::entity::rendered::{Item, Rendered};
 use super::params::Params;
 use crate::state::Window;
 use crate::value::PostId;
@@ -114,8 +114,7 @@ impl<T: Item> IntoResponse for Answer<'_, T> {
         let next = self.links.next.map(|place| link("max_id", place, "next"));
         let back = self.links.back.map(|place| link("min_id", place, "prev"));
         let links = next.into_iter().chain(back).collect::<Vec<_>>().join(", ");
-        let json = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let mut response = ([json], list(&self.items)).into_response();
+        let mut response = Rendered::list(&self.items).into_response();
         if let Some(links) = HeaderValue::try_from(links).ok().filter(|links| !links.is_empty()) {
             response.headers_mut().insert(header::LINK, links);
         }

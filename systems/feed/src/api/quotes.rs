@@ -1,12 +1,11 @@
 //! Quotes: what a post may quote, who quotes it, and taking that back.
 
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
-use serde_json::Value;
 
 use super::entity::quote::may_quote;
+use super::entity::rendered::Rendered;
 use super::entity::status::Place;
 use super::error::Error;
 use super::page::Page;
@@ -84,7 +83,7 @@ pub(super) async fn revoke(
     State(service): State<Shared>,
     Path((id, quote)): Path<(String, String)>,
     me: Me,
-) -> Result<Json<Value>, Error> {
+) -> Result<Rendered, Error> {
     let post = service.seen(Some(me.id), &id).await?.post.reference();
     if post.author != me.id {
         return Err(Refusal::NotAllowed.into());
@@ -93,7 +92,7 @@ pub(super) async fn revoke(
     let revoke = RevokeQuote { account: me.id, post: post.post, quote };
     service.ask(me.id, post.post.bucket(), revoke).await?;
     service.settle(quote.bucket(), move |feed| is_over(feed, quote, post)).await?;
-    Ok(Json(service.status(Some(me.id), quote).await?))
+    service.status(Some(me.id), quote).await
 }
 
 /// Whether a quote has heard that it is no more.
@@ -107,7 +106,7 @@ pub(super) async fn set_policy(
     Path(id): Path<String>,
     me: Me,
     params: Params,
-) -> Result<Json<Value>, Error> {
+) -> Result<Rendered, Error> {
     let post = service.seen(Some(me.id), &id).await?.post;
     if post.author != me.id {
         return Err(Error::not_found());
@@ -118,5 +117,5 @@ pub(super) async fn set_policy(
     };
     let set = SetQuotePolicy { account: me.id, post: post.id, policy };
     service.ask(me.id, post.id.bucket(), set).await?;
-    Ok(Json(service.status(Some(me.id), post.id).await?))
+    service.status(Some(me.id), post.id).await
 }

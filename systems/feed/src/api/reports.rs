@@ -1,5 +1,7 @@
 //! Reports: made by anybody who is signed in, seen to by moderators.
 
+use std::collections::HashMap;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::Uri;
@@ -9,6 +11,7 @@ use serde_json::{Value, json};
 use super::entity::moment;
 use super::entity::status::Place;
 use super::error::Error;
+use super::lists::item_id;
 use super::page::{Answer, Links, Page};
 use super::params::Params;
 use super::service::{Me, Service, Shared};
@@ -56,23 +59,45 @@ fn category(service: &Service, params: &Params) -> Result<(Option<ReportCategory
     }
 }
 
+/// What of a report everybody sees who sees it.
+fn said(report: &Report) -> Value {
+    json!({
+        "id": report.id.to_string(),
+        "action_taken": report.resolved.is_some(),
+        "action_taken_at": report.resolved.map(|(at, _)| moment(at)),
+        "category": report.category.name(),
+        "comment": report.comment,
+        "forwarded": false,
+        "created_at": moment(report.created),
+    })
+}
+
 impl Service {
     /// A report as whoever made it sees it.
     pub(crate) async fn report_json(&self, report: &Report) -> Result<Value, Error> {
         let target = self.account(report.target).await?;
-        Ok(json!({
-            "id": report.id.to_string(),
-            "action_taken": report.resolved.is_some(),
-            "action_taken_at": report.resolved.map(|(at, _)| moment(at)),
-            "category": report.category.name(),
-            "comment": report.comment,
-            "forwarded": false,
-            "created_at": moment(report.created),
-            "status_ids": report.posts.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "rule_ids": Some(&report.rules).filter(|rules| !rules.is_empty())
-                .map(|rules| rules.iter().map(ToString::to_string).collect::<Vec<_>>()),
-            "target_account": self.account_json(&target),
-        }))
+        let mut json = said(report);
+        json["status_ids"] = report.posts.iter().map(ToString::to_string).collect();
+        json["rule_ids"] = match &report.rules[..] {
+            [] => Value::Null,
+            rules => rules.iter().map(ToString::to_string).collect(),
+        };
+        json["target_account"] = self.account_json(&target);
+        Ok(json)
+    }
+
+    /// Those of these reports that there are, as whoever made them sees them.
+    pub(crate) async fn reports_json(
+        &self,
+        ids: impl Iterator<Item = ItemId>,
+    ) -> Result<HashMap<ItemId, Value>, Error> {
+        let mut found = HashMap::new();
+        for id in ids {
+            if let Ok(report) = self.report(id).await {
+                found.insert(id, self.report_json(&report).await?);
+            }
+        }
+        Ok(found)
     }
 
     pub(crate) async fn report(&self, id: ItemId) -> Result<Report, Error> {
@@ -91,22 +116,20 @@ impl Service {
         // As their author sees them: a moderator need not be one who may.
         let statuses = self.statuses(Some(report.target), &report.posts, Place::Thread).await?;
         let rules = report.rules.iter().filter_map(|rule| self.rule_json((*rule as usize).checked_sub(1)?));
-        Ok(json!({
-            "id": report.id.to_string(),
-            "action_taken": report.resolved.is_some(),
-            "action_taken_at": report.resolved.map(|(at, _)| moment(at)),
-            "category": report.category.name(),
-            "comment": report.comment,
-            "forwarded": false,
-            "created_at": moment(report.created),
-            "updated_at": moment(report.updated),
-            "account": one(Some(report.account)),
-            "target_account": one(Some(report.target)),
-            "assigned_account": one(report.assigned),
-            "action_taken_by_account": one(resolver),
-            "statuses": statuses,
-            "rules": rules.collect::<Vec<_>>(),
-        }))
+        let mut json = said(report);
+        json["updated_at"] = moment(report.updated).into();
+        json["statuses"] = statuses.into();
+        json["rules"] = rules.collect();
+        let accounts = [
+            ("account", Some(report.account)),
+            ("target_account", Some(report.target)),
+            ("assigned_account", report.assigned),
+            ("action_taken_by_account", resolver),
+        ];
+        for (name, account) in accounts {
+            json[name] = one(account).cloned().unwrap_or_default();
+        }
+        Ok(json)
     }
 
     /// Reports within a window that are wanted.
@@ -127,7 +150,7 @@ impl Service {
     }
 
     async fn change_report(&self, me: &Me, id: &str, change: ChangeReport) -> Result<Json<Value>, Error> {
-        let report = ItemId::parse(id).ok_or_else(Error::not_found)?;
+        let report = item_id(id)?;
         self.ask(me.id, report.bucket(), ChangeReport { report, by: me.id, ..change }).await?;
         Ok(Json(self.admin_report_json(&self.report(report).await?).await?))
     }
@@ -190,7 +213,7 @@ pub(super) async fn show(
     State(service): State<Shared>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Error> {
-    let report = service.report(ItemId::parse(&id).ok_or_else(Error::not_found)?).await?;
+    let report = service.report(item_id(&id)?).await?;
     Ok(Json(service.admin_report_json(&report).await?))
 }
 

@@ -187,7 +187,9 @@ pub(super) async fn search(
     let (mut accounts, mut statuses, mut hashtags) = (Vec::new(), Vec::new(), Vec::new());
     if let Some((name, post)) = service.own_address(query) {
         match post {
-            Some(post) if wants("statuses") => statuses.extend(service.status(viewer, post).await.ok()),
+            Some(post) if wants("statuses") => {
+                statuses.extend(service.status(viewer, post).await.ok().map(|status| status.value()));
+            }
             None if wants("accounts") => {
                 accounts.extend(service.named(name).await.ok().map(|account| service.account_json(&account)));
             }

@@ -1,4 +1,4 @@
-//! Posts: written, changed, taken back, shown, and what is done with them.
+//! Posts: written, changed, taken back, and shown.
 
 use std::collections::BTreeMap;
 
@@ -9,20 +9,19 @@ use axum::response::{IntoResponse, Response};
 use decalog_runtime::Digest;
 use serde_json::{Value, json};
 
+use super::entity::rendered::{Object, Rendered};
 use super::entity::status::Place;
 use super::entity::{moment, read_moment};
 use super::error::Error;
+use super::interactions::take_reblog_back;
 use super::page::Page;
 use super::params::Params;
 use super::quotes::asked_policy;
 use super::service::{Me, Service, Shared};
-use crate::command::{
-    DeletePost, Draft, EditPost, Favourite, Publish, Reblog, Refusal, Reply, SetBookmark, SetPin,
-    SetThreadMute, Unreblog,
-};
+use crate::command::{DeletePost, Draft, EditPost, Publish, Reply};
 use crate::engine::text::{self, Kind};
 use crate::state::{Listing, Post, Shown, Window};
-use crate::value::{AccountId, Application, Mention, Poll, PollOption, PostId, PostRef, SECOND, Visibility};
+use crate::value::{AccountId, Application, Mention, Poll, PollOption, PostId, SECOND, Visibility};
 
 /// Names looked up in one post.
 const MENTIONS: usize = 50;
@@ -212,7 +211,7 @@ pub(super) async fn create(
     me: Me,
     headers: HeaderMap,
     params: Params,
-) -> Result<Json<Value>, Error> {
+) -> Result<Response, Error> {
     let mut draft = service.draft(&me, &params, None).await?;
     let account = me.id;
     let scheduled = match params.words("scheduled_at") {
@@ -246,11 +245,11 @@ pub(super) async fn create(
             if let Some(quoted) = quoted {
                 service.settle_quote(post, quoted).await?;
             }
-            Ok(Json(service.status(Some(account), post).await?))
+            Ok(service.status(Some(account), post).await?.into_response())
         }
         Reply::Made(id) => {
             let row = service.read(account.bucket(), move |feed| feed.scheduled(account, id)).await?;
-            Ok(Json(service.scheduled_json(&row.ok_or_else(Error::not_found)?)))
+            Ok(Json(service.scheduled_json(&row.ok_or_else(Error::not_found)?)).into_response())
         }
         _ => Err(Error::not_found()),
     }
@@ -261,7 +260,7 @@ pub(super) async fn update(
     Path(id): Path<String>,
     me: Me,
     params: Params,
-) -> Result<Json<Value>, Error> {
+) -> Result<Rendered, Error> {
     let id = post_id(&id)?;
     let before = service.read(id.bucket(), move |feed| feed.post(id)).await?;
     let before = before.filter(|post| post.author == me.id).ok_or_else(Error::not_found)?;
@@ -270,7 +269,7 @@ pub(super) async fn update(
         draft.media = before.media.iter().map(|media| media.id).collect();
     }
     service.ask(me.id, id.bucket(), EditPost { account: me.id, post: id, draft }).await?;
-    Ok(Json(service.status(Some(me.id), id).await?))
+    service.status(Some(me.id), id).await
 }
 
 pub(super) async fn delete(
@@ -278,37 +277,37 @@ pub(super) async fn delete(
     Path(id): Path<String>,
     me: Me,
     params: Params,
-) -> Result<Json<Value>, Error> {
+) -> Result<Response, Error> {
     let id = post_id(&id)?;
     let post = service.read(id.bucket(), move |feed| feed.post(id)).await?;
     let post = post.filter(|post| post.author == me.id).ok_or_else(Error::not_found)?;
     if let Some(of) = post.reblog_of {
-        return take_reblog_back(&service, me.id, of).await;
+        return Ok(take_reblog_back(&service, me.id, of).await?.into_response());
     }
     // For who wants to write it anew.
-    let mut shown = service.status(Some(me.id), id).await?;
+    let mut shown = service.status(Some(me.id), id).await?.value();
     shown["text"] = post.text.into();
     let delete_media = params.flag("delete_media").unwrap_or(false);
     service.ask(me.id, id.bucket(), DeletePost { account: me.id, post: id, delete_media }).await?;
-    Ok(Json(shown))
+    Ok(Json(shown).into_response())
 }
 
 pub(super) async fn show(
     State(service): State<Shared>,
     Path(id): Path<String>,
     me: Option<Me>,
-) -> Result<Json<Value>, Error> {
-    Ok(Json(service.status(me.map(|me| me.id), post_id(&id)?).await?))
+) -> Result<Rendered, Error> {
+    service.status(me.map(|me| me.id), post_id(&id)?).await
 }
 
 pub(super) async fn several(
     State(service): State<Shared>,
     me: Option<Me>,
     params: Params,
-) -> Result<Json<Value>, Error> {
+) -> Result<Rendered, Error> {
     let ids = params.list("id").unwrap_or_default();
     let ids: Vec<PostId> = ids.iter().filter_map(|id| PostId::parse(id)).take(40).collect();
-    Ok(Json(service.statuses(me.map(|me| me.id), &ids, Place::Thread).await?.into()))
+    Ok(Rendered::list(&service.rendered(me.map(|me| me.id), &ids, Place::Thread).await?))
 }
 
 pub(super) async fn source(
@@ -406,14 +405,16 @@ pub(super) async fn context(
     State(service): State<Shared>,
     Path(id): Path<String>,
     me: Option<Me>,
-) -> Result<Json<Value>, Error> {
+) -> Result<Rendered, Error> {
     let viewer = me.map(|me| me.id);
     let post = service.seen(viewer, &id).await?.post;
     let (before, after) = (service.ancestors(viewer, &post).await?, service.descendants(post.id).await?);
-    Ok(Json(json!({
-        "ancestors": service.statuses(viewer, &before, Place::Context).await?,
-        "descendants": service.statuses(viewer, &after, Place::Context).await?,
-    })))
+    let mut around = Object::with("");
+    for (name, posts) in [("ancestors", before), ("descendants", after)] {
+        let shown = service.rendered(viewer, &posts, Place::Context).await?;
+        around.item(name, &Rendered::list(&shown));
+    }
+    Ok(around.done())
 }
 
 async fn by(
@@ -446,146 +447,6 @@ pub(super) async fn reblogged_by(
     params: Params,
 ) -> Result<Response, Error> {
     by(&service, &id, &uri, me, &params, Listing::RebloggedBy).await
-}
-
-async fn set_favourite(service: &Service, id: &str, me: Me, on: bool) -> Result<Json<Value>, Error> {
-    let post = service.seen(Some(me.id), id).await?.post.id;
-    service.ask(me.id, post.bucket(), Favourite { account: me.id, post, on }).await?;
-    let heard =
-        move |feed: &crate::state::Feed| feed.place(Listing::Favourites, me.id.0, post.0).is_some() == on;
-    service.settle(me.id.bucket(), heard).await?;
-    Ok(Json(service.status(Some(me.id), post).await?))
-}
-
-pub(super) async fn favourite(
-    State(service): State<Shared>,
-    Path(id): Path<String>,
-    me: Me,
-) -> Result<Json<Value>, Error> {
-    set_favourite(&service, &id, me, true).await
-}
-
-pub(super) async fn unfavourite(
-    State(service): State<Shared>,
-    Path(id): Path<String>,
-    me: Me,
-) -> Result<Json<Value>, Error> {
-    set_favourite(&service, &id, me, false).await
-}
-
-async fn set_bookmark(service: &Service, id: &str, me: Me, on: bool) -> Result<Json<Value>, Error> {
-    let post = service.seen(Some(me.id), id).await?.post.reference();
-    service.ask(me.id, me.id.bucket(), SetBookmark { account: me.id, post, on }).await?;
-    Ok(Json(service.status(Some(me.id), post.post).await?))
-}
-
-pub(super) async fn bookmark(
-    State(service): State<Shared>,
-    Path(id): Path<String>,
-    me: Me,
-) -> Result<Json<Value>, Error> {
-    set_bookmark(&service, &id, me, true).await
-}
-
-pub(super) async fn unbookmark(
-    State(service): State<Shared>,
-    Path(id): Path<String>,
-    me: Me,
-) -> Result<Json<Value>, Error> {
-    set_bookmark(&service, &id, me, false).await
-}
-
-async fn set_pin(service: &Service, id: &str, me: Me, on: bool) -> Result<Json<Value>, Error> {
-    let post = service.seen(Some(me.id), id).await?.post;
-    if post.author != me.id {
-        return Err(Error::invalid("Someone else's post cannot be pinned"));
-    }
-    service.ask(me.id, post.id.bucket(), SetPin { account: me.id, post: post.id, on }).await?;
-    Ok(Json(service.status(Some(me.id), post.id).await?))
-}
-
-pub(super) async fn pin(
-    State(service): State<Shared>,
-    Path(id): Path<String>,
-    me: Me,
-) -> Result<Json<Value>, Error> {
-    set_pin(&service, &id, me, true).await
-}
-
-pub(super) async fn unpin(
-    State(service): State<Shared>,
-    Path(id): Path<String>,
-    me: Me,
-) -> Result<Json<Value>, Error> {
-    set_pin(&service, &id, me, false).await
-}
-
-async fn set_mute(service: &Service, id: &str, me: Me, on: bool) -> Result<Json<Value>, Error> {
-    let post = service.seen(Some(me.id), id).await?.post;
-    let mute = SetThreadMute { account: me.id, conversation: post.conversation, on };
-    service.ask(me.id, me.id.bucket(), mute).await?;
-    Ok(Json(service.status(Some(me.id), post.id).await?))
-}
-
-pub(super) async fn mute(
-    State(service): State<Shared>,
-    Path(id): Path<String>,
-    me: Me,
-) -> Result<Json<Value>, Error> {
-    set_mute(&service, &id, me, true).await
-}
-
-pub(super) async fn unmute(
-    State(service): State<Shared>,
-    Path(id): Path<String>,
-    me: Me,
-) -> Result<Json<Value>, Error> {
-    set_mute(&service, &id, me, false).await
-}
-
-pub(super) async fn reblog(
-    State(service): State<Shared>,
-    Path(id): Path<String>,
-    me: Me,
-    params: Params,
-) -> Result<Json<Value>, Error> {
-    let post = service.seen(Some(me.id), &id).await?.post;
-    let own = post.author == me.id && post.visibility == Visibility::Private;
-    if !post.visibility.is_open() && !own {
-        return Err(Refusal::NotAllowed.into());
-    }
-    let asked = params.words("visibility").and_then(|name| Visibility::parse(&name));
-    let of = post.reference();
-    // A reblog is no more open than what it reblogs.
-    let visibility = asked.unwrap_or(Visibility::Public).max(post.visibility);
-    let reblog = Reblog { account: me.id, of, visibility, language: post.language };
-    let Reply::Posted(wrapper) = service.ask(me.id, me.id.bucket(), reblog).await? else {
-        return Err(Error::not_found());
-    };
-    settle_reblog(&service, me.id, of.post, true).await?;
-    Ok(Json(service.status(Some(me.id), wrapper).await?))
-}
-
-pub(super) async fn unreblog(
-    State(service): State<Shared>,
-    Path(id): Path<String>,
-    me: Me,
-) -> Result<Json<Value>, Error> {
-    let of = service.seen(Some(me.id), &id).await?.post.reference();
-    take_reblog_back(&service, me.id, of).await
-}
-
-async fn take_reblog_back(service: &Service, me: AccountId, of: PostRef) -> Result<Json<Value>, Error> {
-    service.ask(me, me.bucket(), Unreblog { account: me, of }).await?;
-    settle_reblog(service, me, of.post, false).await?;
-    Ok(Json(service.status(Some(me), of.post).await?))
-}
-
-async fn settle_reblog(service: &Service, me: AccountId, post: PostId, on: bool) -> Result<(), Error> {
-    let heard = move |feed: &crate::state::Feed| {
-        feed.place(Listing::RebloggedBy, post.0, me.0).is_some() == on || feed.post(post).is_none()
-    };
-    service.settle(post.bucket(), heard).await
 }
 
 pub(super) async fn card(

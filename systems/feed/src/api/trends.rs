@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use decalog_runtime::bucket::Id;
 
+use super::entity::rendered::Rendered;
 use super::entity::status::Place;
 use super::error::Error;
 use super::page::{Page, Part};
@@ -261,33 +262,23 @@ pub(super) async fn statuses(
     State(service): State<Shared>,
     me: Option<Me>,
     params: Params,
-) -> Result<Json<Value>, Error> {
+) -> Result<Rendered, Error> {
     let (offset, limit) = part(&params, 20);
     let posts = service.trends().await?.posts.into_iter();
     let posts = posts.filter(|post| !service.standings.of(post.author).limited).map(|post| post.post);
     let posts: Vec<PostId> = posts.skip(offset).take(limit).collect();
-    Ok(Json(service.statuses(me.map(|me| me.id), &posts, Place::Public).await?.into()))
+    Ok(Rendered::list(&service.rendered(me.map(|me| me.id), &posts, Place::Public).await?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::Visibility;
 
     const NOW: i64 = 1_000 * DAY + 3_600 * SECOND;
 
     /// A post of today that names an address, by somebody who came so many days ago.
     fn facts(author: u64, days: i64) -> Facts {
-        let entry = Entry {
-            post: PostId(author),
-            author: AccountId(author),
-            visibility: Visibility::Public,
-            reply_to: None,
-            reblog_of: None,
-            language: None,
-            tags: Vec::new(),
-            media: false,
-        };
+        let entry = Entry { post: PostId(author), author: AccountId(author), ..Entry::default() };
         let links = links_of("read https://example.org/a#part and https://example.org/a");
         Facts { entry, links, created: NOW - SECOND, liked: 0, came: NOW - days * DAY, followers: 0 }
     }

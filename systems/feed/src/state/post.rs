@@ -17,7 +17,7 @@ use crate::value::{
 };
 
 /// A post, or the wrapper that a reblog is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Post {
     /// Its id.
     pub id: PostId,

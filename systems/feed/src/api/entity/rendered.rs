@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
 use quick_cache::sync::Cache;
 use serde::Serialize;
 use serde_json::Value;
@@ -18,6 +20,19 @@ const KEPT: usize = 10_000;
 pub(crate) struct Rendered(Vec<u8>);
 
 impl Rendered {
+    /// A list of them.
+    pub(crate) fn list<T: Item>(items: &[T]) -> Rendered {
+        let mut text = vec![b'['];
+        for (place, item) in items.iter().enumerate() {
+            if place > 0 {
+                text.push(b',');
+            }
+            item.write(&mut text);
+        }
+        text.push(b']');
+        Rendered(text)
+    }
+
     /// The same, to be looked into.
     pub(crate) fn value(&self) -> Value {
         serde_json::from_slice(&self.0).expect("what was written as JSON")
@@ -29,7 +44,14 @@ impl Rendered {
     }
 }
 
-/// What stands in an answer's list.
+impl IntoResponse for Rendered {
+    fn into_response(self) -> Response {
+        let json = HeaderValue::from_static("application/json");
+        ([(header::CONTENT_TYPE, json)], self.0).into_response()
+    }
+}
+
+/// What stands in a list, or in an object.
 pub(crate) trait Item {
     /// Writes it there.
     fn write(&self, into: &mut Vec<u8>);
@@ -47,19 +69,6 @@ impl Item for Value {
     }
 }
 
-/// A list of them.
-pub(crate) fn list<T: Item>(items: &[T]) -> Vec<u8> {
-    let mut text = vec![b'['];
-    for (place, item) in items.iter().enumerate() {
-        if place > 0 {
-            text.push(b',');
-        }
-        item.write(&mut text);
-    }
-    text.push(b']');
-    text
-}
-
 /// The members of an object, without what holds them together.
 pub(super) fn members_of(object: &Value) -> String {
     let text = object.to_string();
@@ -71,11 +80,11 @@ fn write(value: &impl Serialize, into: &mut Vec<u8>) {
 }
 
 /// An object that is being written, member by member.
-pub(super) struct Object(Vec<u8>);
+pub(crate) struct Object(Vec<u8>);
 
 impl Object {
     /// Begins with the members of another.
-    pub(super) fn with(members: &str) -> Object {
+    pub(crate) fn with(members: &str) -> Object {
         let mut text = Vec::with_capacity(2 * members.len() + 1_024);
         text.push(b'{');
         text.extend_from_slice(members.as_bytes());
@@ -95,7 +104,7 @@ impl Object {
         write(value, &mut self.0);
     }
 
-    pub(super) fn item(&mut self, name: &str, item: &impl Item) {
+    pub(crate) fn item(&mut self, name: &str, item: &impl Item) {
         self.name(name);
         item.write(&mut self.0);
     }
@@ -105,7 +114,7 @@ impl Object {
         self.0.extend_from_slice(json.as_bytes());
     }
 
-    pub(super) fn done(mut self) -> Rendered {
+    pub(crate) fn done(mut self) -> Rendered {
         self.0.push(b'}');
         Rendered(self.0)
     }
@@ -203,6 +212,24 @@ mod tests {
     }
 
     #[test]
+    fn a_post_is_written_anew_when_it_or_what_it_reblogs_has_changed() {
+        let shelf = Shelf::default();
+        let mut post = Post { id: PostId(1), ..Post::default() };
+        let mut original = Post { id: PostId(2), ..Post::default() };
+        let text = |post: &Post, original: Option<&Post>, emojis, number: u32| {
+            shelf.post((post, original, emojis), || json!({ "made": number })).1.clone()
+        };
+        assert_eq!(text(&post, None, 0, 1), r#""made":1"#);
+        assert_eq!(text(&post, None, 0, 2), r#""made":1"#);
+        post.favourites += 1;
+        assert_eq!(text(&post, None, 0, 3), r#""made":3"#);
+        assert_eq!(text(&post, Some(&original), 0, 4), r#""made":4"#);
+        original.text = "Changed".to_owned();
+        assert_eq!(text(&post, Some(&original), 0, 5), r#""made":5"#);
+        assert_eq!(text(&post, Some(&original), 1, 6), r#""made":6"#);
+    }
+
+    #[test]
     fn objects_and_lists_are_json() {
         let mut object = Object::with(r#""id":"1""#);
         object.member("text", &"a \"word\"");
@@ -213,7 +240,7 @@ mod tests {
         let shown = [wrapper.done()];
         let expected = json!({ "reblog": { "id": "1", "text": "a \"word\"", "account": { "id": "2" } } });
         assert_eq!(shown[0].value(), expected);
-        assert_eq!(serde_json::from_slice::<Value>(&list(&shown)).unwrap(), json!([expected]));
-        assert_eq!(list::<Value>(&[]), b"[]");
+        assert_eq!(Rendered::list(&shown).value(), json!([expected]));
+        assert_eq!(Rendered::list::<Value>(&[]).text(), "[]");
     }
 }

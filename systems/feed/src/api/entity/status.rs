@@ -139,8 +139,8 @@ impl Service {
     }
 
     /// One post, or that there is none.
-    pub(crate) async fn status(&self, viewer: Option<AccountId>, id: PostId) -> Result<Value, Error> {
-        let mut found = self.statuses(viewer, &[id], Place::Thread).await?;
+    pub(crate) async fn status(&self, viewer: Option<AccountId>, id: PostId) -> Result<Rendered, Error> {
+        let mut found = self.rendered(viewer, &[id], Place::Thread).await?;
         found.pop().ok_or_else(Error::not_found)
     }
 

@@ -300,16 +300,7 @@ mod tests {
     use crate::state::Following;
 
     pub(super) fn entry(post: u64, author: u64) -> Entry {
-        Entry {
-            post: PostId(post),
-            author: AccountId(author),
-            visibility: Visibility::Public,
-            reply_to: None,
-            reblog_of: None,
-            language: None,
-            tags: Vec::new(),
-            media: false,
-        }
+        Entry { post: PostId(post), author: AccountId(author), ..Entry::default() }
     }
 
     fn following(reblogs: bool) -> Following {
