@@ -12,6 +12,29 @@ use serde::{Serialize, Serializer};
 /// `read:statuses`. A few names ([`CONTENT`]) are about an answer's content and no rights.
 pub type Scopes = BTreeSet<String>;
 
+/// The roles of an account, in order. Most have one, and there are many accounts: a set of texts would take ten times as much.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Roles(Box<[Box<str>]>);
+
+impl Roles {
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|role| &**role)
+    }
+
+    /// Whether this is one of them.
+    pub fn contains(&self, role: &str) -> bool {
+        self.iter().any(|one| one == role)
+    }
+}
+
+impl From<BTreeSet<String>> for Roles {
+    fn from(roles: BTreeSet<String>) -> Roles {
+        Roles(roles.into_iter().map(String::into_boxed_str).collect())
+    }
+}
+
 /// Nanoseconds in a second.
 pub const SECOND: i64 = 1_000_000_000;
 

@@ -8,7 +8,7 @@ use decalog_gateway::access::{Principal, Scopes as Held};
 
 use crate::event::{Event, What};
 use crate::state::Directory;
-use crate::value::{Client, Hash, Scopes, holds, narrowed};
+use crate::value::{Client, Hash, Roles, Scopes, holds, narrowed};
 
 /// A session or an API key, as whoever shows it is seen.
 #[derive(Clone, Debug)]
@@ -35,7 +35,8 @@ pub struct Trusted {
 #[derive(Debug, Default)]
 struct Person {
     name: Arc<str>,
-    scopes: Scopes,
+    /// Shared by all who may the same.
+    scopes: Arc<Scopes>,
     disabled: bool,
     sessions: BTreeSet<u64>,
     keys: BTreeSet<Hash>,
@@ -72,6 +73,8 @@ pub struct Picture {
     bearer_hashes: HashMap<u64, Hash>,
     apps: HashMap<String, Arc<App>>,
     aliases: Aliases,
+    /// What people may: each once.
+    scopes: BTreeSet<Arc<Scopes>>,
 }
 
 /// The picture behind its lock. Nothing on the apply thread takes it.
@@ -91,10 +94,12 @@ impl Principals {
                 picture.apps.insert(id.to_owned(), Arc::new(app));
             }
         }
+        let mut scopes: BTreeMap<&Roles, Arc<Scopes>> = BTreeMap::new();
         for (id, account) in state.accounts() {
+            let of_these = || picture.shared(&state.scopes_in(&account.roles));
             let person = Person {
                 name: account.name.as_str().into(),
-                scopes: state.scopes_of(id),
+                scopes: Arc::clone(scopes.entry(&account.roles).or_insert_with(of_these)),
                 disabled: account.disabled,
                 ..Person::default()
             };
@@ -173,6 +178,16 @@ impl Picture {
         found
     }
 
+    /// The set that is kept of these scopes.
+    fn shared(&mut self, scopes: &Scopes) -> Arc<Scopes> {
+        if let Some(kept) = self.scopes.get(scopes) {
+            return Arc::clone(kept);
+        }
+        let kept = Arc::new(scopes.clone());
+        self.scopes.insert(Arc::clone(&kept));
+        kept
+    }
+
     fn is_out(&self, account: u64) -> bool {
         self.people.get(&account).is_none_or(|person| person.disabled)
     }
@@ -181,8 +196,8 @@ impl Picture {
         let account = event.account;
         match &event.what {
             What::AccountOpened(it) => {
-                let person =
-                    Person { name: it.name.as_str().into(), scopes: it.scopes.clone(), ..Person::default() };
+                let (name, scopes) = (it.name.as_str().into(), self.shared(&it.scopes));
+                let person = Person { name, scopes, ..Person::default() };
                 self.people.insert(account, person);
             }
             What::RolesAssigned(it) => self.assign(account, &it.scopes),
@@ -253,7 +268,9 @@ impl Picture {
                 let person = &*self.people.entry(account).or_default();
                 (
                     person,
-                    given.as_ref().map_or_else(|| person.scopes.clone(), |it| narrowed(it, &person.scopes)),
+                    given
+                        .as_ref()
+                        .map_or_else(|| (*person.scopes).clone(), |it| narrowed(it, &person.scopes)),
                 )
             }
         };
@@ -288,8 +305,9 @@ impl Picture {
 
     /// An account has other rights: whatever acts for it has, too.
     fn assign(&mut self, account: u64, scopes: &Scopes) {
+        let shared = self.shared(scopes);
         let Some(person) = self.people.get_mut(&account) else { return };
-        person.scopes.clone_from(scopes);
+        person.scopes = shared;
         let (sessions, keys) = (person.sessions.clone(), person.keys.clone());
         let aliases = &self.aliases;
         let again = |live: &mut Live| {

@@ -10,7 +10,7 @@ use crate::command::{
 };
 use crate::engine::lockout;
 use crate::event::{AccountOpened, DisabledSet, LogonsFailed, PasswordSet, RoleSet, RolesAssigned};
-use crate::value::{Bytes, Hash, Scopes, is_name, is_scope, narrowed};
+use crate::value::{Bytes, Hash, Roles, Scopes, is_name, is_scope, narrowed};
 
 /// An account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ pub struct Account {
     /// Counts passwords, so that one that was compared and one that is in force can be told apart.
     pub generation: u32,
     /// Its roles.
-    pub roles: BTreeSet<String>,
+    pub roles: Roles,
     /// Used with API keys and client credentials only.
     pub service: bool,
     /// Shut out.
@@ -85,8 +85,12 @@ impl Directory {
 
     /// What an account may do.
     pub fn scopes_of(&self, account: u64) -> Scopes {
-        let roles = self.account(account).into_iter().flat_map(|account| &account.roles);
-        roles.filter_map(|role| self.roles.get(role.as_str())).flatten().cloned().collect()
+        self.account(account).map(|account| self.scopes_in(&account.roles)).unwrap_or_default()
+    }
+
+    /// What accounts with these roles may do.
+    pub fn scopes_in(&self, roles: &Roles) -> Scopes {
+        roles.iter().filter_map(|role| self.roles.get(role)).flatten().cloned().collect()
     }
 
     /// What of these scopes this account may give.
@@ -136,7 +140,7 @@ impl Directory {
             name: it.name.clone(),
             password: it.password,
             generation: 0,
-            roles: it.roles,
+            roles: it.roles.into(),
             service: it.service,
             disabled: false,
             failures: 0,
@@ -155,7 +159,7 @@ impl Directory {
     pub(super) fn assign_roles(&mut self, moment: &mut Moment<'_>, it: AssignRoles) -> Outcome {
         self.open(it.account)?;
         self.known(&it.roles)?;
-        self.accounts.change(&it.account, |account| account.roles = it.roles);
+        self.accounts.change(&it.account, |account| account.roles = it.roles.into());
         moment.tell(it.account, RolesAssigned { scopes: self.scopes_of(it.account) });
         Ok(Reply::Done)
     }
