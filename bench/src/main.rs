@@ -27,8 +27,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
+use mimalloc::MiMalloc;
 
 use report::{Claim, Report};
+
+/// As the product.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Measures the project's claims and prints them as ratios of interleaved runs.
 #[derive(Debug, Parser)]

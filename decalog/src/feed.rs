@@ -61,6 +61,7 @@ pub(crate) fn start(config: &Config, http: SocketAddr, ground: Ground) -> Result
             journal: data.join("events"),
             tables: data.join("feed/tables"),
             cache_bytes: u64::from(it.cache_mebibytes.get()) << 20,
+            homes_bytes: (it.timelines_mebibytes.get() as usize) << 20,
             seal: keys,
             config: decalog_runtime::Config {
                 snapshot_every: u64::from(config.server.snapshot_every_records.get()),

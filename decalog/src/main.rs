@@ -21,6 +21,13 @@ mod telemetry;
 
 use std::process::ExitCode;
 
+use mimalloc::MiMalloc;
+
+/// Many threads hand each other what they have allocated, which the C library's allocator serializes
+/// (docs/decisions/0009-allocator.md).
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
 fn main() -> ExitCode {
     cli::main()
 }

@@ -16,7 +16,7 @@ const AUTHORS: u32 = 20;
 pub(super) fn measure(plan: &Plan) -> anyhow::Result<Claim> {
     let people = if plan.quick { PEOPLE / 10 } else { PEOPLE };
     let graph = Graph::zipf(people, AUTHORS);
-    let homes = Homes::new(usize::from(PARTITIONS));
+    let homes = Homes::new(usize::from(PARTITIONS), usize::MAX);
     keep_all(&homes, &graph);
     let before = resident_bytes()?;
     let mut post = 0;

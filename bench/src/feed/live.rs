@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use decalog_feed::projection::homes::UNREAD;
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
@@ -30,6 +31,11 @@ const POSTS: usize = 20;
 const HOMES_PER_SECOND: u32 = 500;
 /// Pages that somebody reads who opens a ranked home.
 const PAGES: usize = 5;
+/// Whom somebody follows whose timeline is made anew, and how often that is done in a round.
+const FOLLOWED: usize = 100;
+const ANEW: usize = 50;
+/// Microseconds of a processor that a delivery takes: both of two cores deliver, 3.2 million a second.
+const DELIVERY: f64 = 0.62;
 /// Connections over which they are asked for.
 const READERS: u32 = 5;
 /// Handshakes at a time.
@@ -44,6 +50,7 @@ pub(super) fn measure(plan: &Plan) -> anyhow::Result<Vec<Claim>> {
     let network = Network::start(plan, people)?;
     cores.for_client()?;
     let home = network.homes(plan, "home", ("", 1), Target::AtMost(15_000.0))?;
+    let anew = network.anew(plan)?;
     let ranked = network.homes(plan, "ranked home", ("&order=for_you", PAGES), Target::AtMost(40_000.0))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut streams = runtime.block_on(network.streams(plan))?;
@@ -52,6 +59,7 @@ pub(super) fn measure(plan: &Plan) -> anyhow::Result<Vec<Claim>> {
     let name = |what| format!("post to {open} open streams, {POSTS_PER_MINUTE} posts a minute: {what}");
     Ok(vec![
         home,
+        anew,
         ranked,
         Claim::figure("feed", name("p50"), Unit::Microseconds, vec![p50], Target::AtMost(10_000.0))
             .beside(format!("from the request's sending, {} times: {}", streams.len(), streams.summary())),
@@ -63,6 +71,8 @@ pub(super) fn measure(plan: &Plan) -> anyhow::Result<Vec<Claim>> {
 struct Network {
     server: Server,
     tokens: Vec<String>,
+    /// Their accounts.
+    ids: Vec<String>,
 }
 
 impl Network {
@@ -94,7 +104,7 @@ impl Network {
                 ask(http, "POST", "/api/v1/statuses", Some(token), &status)?;
             }
         }
-        Ok(Network { server, tokens })
+        Ok(Network { server, tokens, ids })
     }
 
     /// Home timelines, in the order that this part of a query asks for, so many pages of each, at a steady rate.
@@ -141,6 +151,38 @@ impl Network {
         let name = format!("{what}, {POSTS} posts rendered, {HOMES_PER_SECOND} requests a second: p99");
         let claim = Claim::figure("feed", name, Unit::Microseconds, p99, target);
         Ok(claim.beside(format!("{} homes in all rounds: {}", all.len(), all.summary())))
+    }
+
+    /// What it takes to make a timeline anew that was thrown away: by how much its reader waits longer.
+    fn anew(&self, plan: &Plan) -> anyhow::Result<Claim> {
+        let http = self.server.address;
+        let reader = App::register(http)?.sign_up("reader")?;
+        let (token, others) = (Some(reader.as_str()), &self.ids[..self.ids.len().min(FOLLOWED)]);
+        let follow = |other: &str, reblogs: bool| {
+            let path = format!("/api/v1/accounts/{other}/follow");
+            ask(http, "POST", &path, token, &json!({ "reblogs": reblogs }))
+        };
+        for other in others {
+            follow(other, true)?;
+        }
+        let mut rounds = Vec::new();
+        for round in 0..plan.rounds {
+            let (mut anew, mut kept) = (Latencies::default(), Latencies::default());
+            for turn in 0..ANEW {
+                // Who follows otherwise has another timeline.
+                follow(&others[0], (round * ANEW + turn) % 2 == 1)?;
+                std::thread::sleep(Duration::from_millis(10));
+                for latencies in [&mut anew, &mut kept] {
+                    let begin = Instant::now();
+                    ask(http, "GET", "/api/v1/timelines/home", token, &Value::Null)?;
+                    latencies.record(begin.elapsed());
+                }
+            }
+            rounds.push(micros(anew.p50()) - micros(kept.p50()));
+        }
+        let name = format!("a timeline of {} followed, made anew", others.len());
+        let target = Target::AtMost(f64::from(UNREAD) * DELIVERY);
+        Ok(Claim::figure("feed", name, Unit::Microseconds, rounds, target))
     }
 
     /// From sending a post to each of its followers' streams.

@@ -1,6 +1,5 @@
 //! A million accounts: what they hold in memory, and how soon a server that has them is back.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +8,7 @@ use anyhow::Context as _;
 use decalog_feed::command::{Command, Draft, OpenAccount, Publish};
 use decalog_feed::running::Running;
 use decalog_feed::value::AccountId;
-use decalog_identity::command::OpenAccount as OpenLogin;
+use decalog_identity::command::{OpenAccount as OpenLogin, SetRole};
 use decalog_identity::state::Directory;
 use decalog_runtime::store::FolderStore;
 use decalog_runtime::{Origin, Setup, System};
@@ -65,7 +64,7 @@ pub(crate) fn measure(plan: &Plan) -> anyhow::Result<Vec<Claim>> {
     Ok(vec![
         Claim::figure(
             "feed",
-            format!("{of}, all timelines kept: memory"),
+            format!("{of}, all timelines begun: memory"),
             Unit::Bytes,
             vec![timelines],
             Target::AtMost(4e9),
@@ -152,11 +151,17 @@ fn logins(data: &Path, people: u32) -> anyhow::Result<()> {
     let mut setup = Setup::new(open_log(&data.join("journal"))?, store, |_| Directory::default());
     setup.journal = Some(data.join("events"));
     let system = System::start(setup, decalog_identity::api::service::SYSTEM, 1)?;
+    let role = SetRole { role: ROLE.to_owned(), scopes: SCOPES.iter().map(|&scope| scope.into()).collect() };
+    offer(system.partition(0), Origin::system(0), &role.into())?;
     for number in 0..people {
         let name = name(number);
         let bucket = decalog_runtime::bucket::bucket_of(name.as_bytes());
-        let open =
-            OpenLogin { name, password: Some(HASH.to_owned()), roles: BTreeSet::new(), service: false };
+        let open = OpenLogin {
+            name,
+            password: Some(HASH.to_owned()),
+            roles: [ROLE.to_owned()].into(),
+            service: false,
+        };
         offer(system.partition(0), Origin::system(bucket), &open.into())?;
     }
     system.partition(0).snapshot_blocking()?;
@@ -164,6 +169,10 @@ fn logins(data: &Path, people: u32) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What everybody is who signs up, and may.
+const ROLE: &str = "user";
+const SCOPES: [&str; 8] =
+    ["identity:self", "exchange:read", "exchange:trade", "read", "write", "follow", "push", "profile"];
 /// As long as those of real passwords, which is all that counts.
 const HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$c29tZSBzYWx0IG9mIDE2Yg$3zv6y2Wc0l6Uyd3c3qZ2aG0jJm0oGxXl0cT0cJq0nV8";

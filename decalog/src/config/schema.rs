@@ -272,6 +272,7 @@ pub(crate) struct NewsFeed {
     pub(crate) rules: Vec<String>,
     pub(crate) max_characters: Whole<1, 10_000, 500>,
     pub(crate) cache_mebibytes: Whole<8, 65_536, 128>,
+    pub(crate) timelines_mebibytes: Whole<1, 65_536, 1_024>,
     pub(crate) ranking: Ranking,
 }
 
@@ -286,6 +287,7 @@ impl Default for NewsFeed {
             rules: Vec::new(),
             max_characters: Whole::default(),
             cache_mebibytes: Whole::default(),
+            timelines_mebibytes: Whole::default(),
             ranking: Ranking::default(),
         }
     }

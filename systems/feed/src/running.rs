@@ -28,6 +28,8 @@ pub struct Core {
     pub tables: PathBuf,
     /// Bytes of tables kept in memory.
     pub cache_bytes: u64,
+    /// Bytes of home timelines kept in memory.
+    pub homes_bytes: usize,
     /// The keys that seal the event journals, when there are any.
     pub seal: Option<Arc<KeyRing>>,
     /// How the partitions behave.
@@ -79,7 +81,7 @@ impl Running {
     /// Recovers so many partitions. Blocks until that is done; must be called inside a Tokio runtime, which then follows the
     /// events.
     pub fn start(core: Core, partitions: u16) -> Result<Running, Failure> {
-        let database = Database::open(&core.tables, core.cache_bytes)
+        let database = Database::open(&core.tables, core.cache_bytes, partitions)
             .map_err(|source| Failure::Tables { path: core.tables, source })?;
         let count = usize::from(partitions);
         let tables = database.clone();
@@ -98,7 +100,8 @@ impl Running {
         let system = System::start(setup, SYSTEM, partitions)?;
         let partitions = system.partitions().to_vec();
         let emojis = Arc::new(Emojis::default());
-        let (homes, standings) = (Arc::new(Homes::new(count)), Arc::new(Standings::default()));
+        let (homes, standings) =
+            (Arc::new(Homes::new(count, core.homes_bytes)), Arc::new(Standings::default()));
         for (place, partition) in partitions.iter().enumerate() {
             // Nothing is kept yet: what was before is read from the tables.
             let events = partition.project("homes", partition.head())?;

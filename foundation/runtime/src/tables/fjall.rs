@@ -1,16 +1,25 @@
 //! Tables on disk: `fjall`, a log-structured merge tree.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fjall::{Database as Fjall, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
+use quick_cache::Weighter;
+use quick_cache::unsync::Cache;
 
 use super::{Backing, Changes, Entries, Order, View, Visit};
 use crate::machine::PartitionId;
 
-/// The tables of a system's partitions, in one folder. They share a journal, a cache and the threads that compact.
+/// The tables of a system's partitions, in one folder. They share a journal, a cache of blocks and the threads that compact.
 #[derive(Clone)]
-pub struct Database(Fjall);
+pub struct Database {
+    fjall: Fjall,
+    /// The rows that partitions keep in memory: each at most so many bytes.
+    rows: Arc<Mutex<BTreeMap<PartitionId, Kept>>>,
+    rows_bytes: u64,
+}
 
 impl std::fmt::Debug for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -19,24 +28,32 @@ impl std::fmt::Debug for Database {
 }
 
 impl Database {
-    /// Opens the folder, or begins one. `cache_bytes` bounds what is kept in memory of blocks that were read.
-    pub fn open(folder: &Path, cache_bytes: u64) -> io::Result<Database> {
-        let database = Fjall::builder(folder).cache_size(cache_bytes).open().map_err(io::Error::other)?;
-        Ok(Database(database))
+    /// Opens the folder, or begins one. `cache_bytes` bounds what is kept in memory of what was read: one half as blocks,
+    /// the other as rows, evenly for so many partitions.
+    pub fn open(folder: &Path, cache_bytes: u64, partitions: u16) -> io::Result<Database> {
+        let half = cache_bytes / 2;
+        let fjall = Fjall::builder(folder).cache_size(half).max_journaling_size(JOURNALS_BYTES);
+        let fjall = fjall.open().map_err(io::Error::other)?;
+        Ok(Database { fjall, rows: Arc::default(), rows_bytes: half / u64::from(partitions.max(1)) })
     }
 
     /// A partition's tables.
     pub fn partition(&self, partition: PartitionId) -> io::Result<impl Backing + use<>> {
-        let keyspace = self.0.keyspace(&name_of(partition), KeyspaceCreateOptions::default);
+        let keyspace = self.fjall.keyspace(&name_of(partition), options);
         let keyspace = keyspace.map_err(io::Error::other)?;
-        Ok(Partition { database: self.0.clone(), keyspace })
+        let rows = || {
+            let expected = usize::try_from(self.rows_bytes / EXPECTED_BYTES).unwrap_or(usize::MAX);
+            Arc::new(Mutex::new(Cache::with_weighter(expected, self.rows_bytes, Bytes)))
+        };
+        let mut all = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        let rows = Arc::clone(all.entry(partition).or_insert_with(rows));
+        Ok(Partition { database: self.fjall.clone(), keyspace, rows })
     }
 
     /// Rewrites the files of these partitions, and the journal that they share, without what was removed or overwritten.
     /// Takes as long as reading all of them; reads and writes go on meanwhile.
     pub fn forget(&self, partitions: &[PartitionId]) -> io::Result<()> {
-        let open =
-            |partition: &PartitionId| self.0.keyspace(&name_of(*partition), KeyspaceCreateOptions::default);
+        let open = |partition: &PartitionId| self.fjall.keyspace(&name_of(*partition), options);
         let work = || {
             let keyspaces = partitions.iter().map(open).collect::<Result<Vec<_>, _>>()?;
             keyspaces.iter().try_for_each(Keyspace::rotate_memtable_and_wait)?;
@@ -51,7 +68,7 @@ impl Database {
 
     /// Fills the journal's file, so that it is finished and, as all of it stands in tables, removed.
     fn turn_journal(&self) -> fjall::Result<()> {
-        let filler = self.0.keyspace(FILLER, KeyspaceCreateOptions::default)?;
+        let filler = self.fjall.keyspace(FILLER, KeyspaceCreateOptions::default)?;
         let mut piece = vec![0; PIECE_BYTES];
         let mut noise = 0x9e37_79b9_7f4a_7c15_u64;
         for number in 0..PIECES {
@@ -65,8 +82,17 @@ impl Database {
             filler.insert(number.to_be_bytes(), &piece[..])?;
         }
         filler.rotate_memtable_and_wait()?;
-        self.0.delete_keyspace(filler)
+        self.fjall.delete_keyspace(filler)
     }
+}
+
+/// What is written lies in memory, of each partition, until it is so much: more is searched more slowly, and a start reads all
+/// of it from journals, which take at most so much.
+const MEMTABLE_BYTES: u64 = 16 << 20;
+const JOURNALS_BYTES: u64 = 256 << 20;
+
+fn options() -> KeyspaceCreateOptions {
+    KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES)
 }
 
 /// Tables that are there only while a journal is filled.
@@ -79,14 +105,47 @@ fn name_of(partition: PartitionId) -> String {
     format!("p{:08x}", partition.0)
 }
 
+/// Rows that were read or written lately, by key; nothing for keys without one.
+type Rows = Cache<Vec<u8>, Option<Vec<u8>>, Bytes>;
+/// What a keyspace holds, as far as it is known. Locked while either changes, so that they never differ.
+type Kept = Arc<Mutex<Rows>>;
+
+/// What a row is expected to need, with all that belongs to it.
+const EXPECTED_BYTES: u64 = 256;
+/// What a row needs in memory besides its key and value.
+const OVERHEAD: usize = 112;
+
+/// Weighs rows by the memory that they need.
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<Vec<u8>, Option<Vec<u8>>> for Bytes {
+    fn weight(&self, key: &Vec<u8>, value: &Option<Vec<u8>>) -> u64 {
+        (OVERHEAD + key.len() + value.as_ref().map_or(0, Vec::len)) as u64
+    }
+}
+
 struct Partition {
     database: Fjall,
     keyspace: Keyspace,
+    rows: Kept,
+}
+
+impl Partition {
+    fn rows(&self) -> MutexGuard<'_, Rows> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Backing for Partition {
     fn get(&self, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
-        Ok(self.keyspace.get(key).map_err(io::Error::other)?.map(|value| value.to_vec()))
+        let mut rows = self.rows();
+        if let Some(known) = rows.get(key) {
+            return Ok(known.clone());
+        }
+        let found = self.keyspace.get(key).map_err(io::Error::other)?.map(|value| value.to_vec());
+        rows.insert(key.to_vec(), found.clone());
+        Ok(found)
     }
 
     fn range(&self, from: &[u8], to: &[u8], order: Order, most: usize) -> io::Result<Entries> {
@@ -100,6 +159,7 @@ impl Backing for Partition {
     }
 
     fn commit(&self, changes: &Changes) -> io::Result<()> {
+        let mut rows = self.rows();
         let mut batch = self.database.batch();
         for (key, change) in changes {
             match change {
@@ -107,7 +167,11 @@ impl Backing for Partition {
                 None => batch.remove(&self.keyspace, &key[..]),
             }
         }
-        batch.commit().map_err(io::Error::other)
+        batch.commit().map_err(io::Error::other)?;
+        for (key, change) in changes {
+            rows.insert(key.clone(), change.clone());
+        }
+        Ok(())
     }
 
     fn sync(&self) -> io::Result<()> {

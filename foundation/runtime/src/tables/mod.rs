@@ -336,6 +336,7 @@ mod tests {
         /// A log batch ends; so many before it have reached the device.
         Seal,
         Persist,
+        Get(Vec<u8>),
         Range(Vec<u8>, Vec<u8>, bool, usize),
     }
 
@@ -349,6 +350,7 @@ mod tests {
             2 => key().prop_map(Step::Remove),
             1 => Just(Step::Seal),
             1 => Just(Step::Persist),
+            2 => key().prop_map(Step::Get),
             3 => (key(), key(), any::<bool>(), 0_usize..6)
                 .prop_map(|(from, to, falling, most)| Step::Range(from, to, falling, most)),
         ]
@@ -372,6 +374,7 @@ mod tests {
                     tables.seal(&ledger);
                 }
                 Step::Persist => tables.persist(ledger.applied.saturating_sub(1)).unwrap(),
+                Step::Get(key) => prop_assert_eq!(tables.get(key), obvious.get(key).cloned()),
                 Step::Range(from, to, falling, most) => {
                     let order = if *falling { Order::Falling } else { Order::Rising };
                     let within = obvious.iter().filter(|(key, _)| *key >= from && *key < to);
@@ -438,7 +441,7 @@ mod tests {
         #[test]
         fn tables_on_disk_give_the_same(steps in prop::collection::vec(step(), 1..80)) {
             let folder = tempfile::tempdir().unwrap();
-            let database = Database::open(folder.path(), 1 << 20).unwrap();
+            let database = Database::open(folder.path(), 1 << 20, 1).unwrap();
             holds(Arc::new(database.partition(crate::PartitionId(7)).unwrap()), &steps)?;
         }
     }

@@ -122,7 +122,7 @@ impl StateMachine for GuestBook {
 }
 
 fn start(stand: &Stand, folder: &Path) -> System<GuestBook> {
-    let database = Database::open(folder, 8 << 20).unwrap();
+    let database = Database::open(folder, 8 << 20, PARTITIONS).unwrap();
     let make = move |id: PartitionId| GuestBook::over(Arc::new(database.partition(id).unwrap()));
     let mut setup = Setup::new(stand.log(), Arc::new(stand.store.clone()), make);
     (setup.config, setup.clock) = (stand.config.clone(), stand.clock.clone());

@@ -20,7 +20,7 @@ use super::entity::rendered::Shelf;
 use super::error::Error;
 use super::forgetting::{Files, follow_erasures, forget_by_age};
 use super::push::Push;
-use super::rank::{Looks, Models, Surveyed, keep_training};
+use super::rank::{Acquainted, Looks, Models, Surveyed, keep_training};
 use super::suggestions::Popular;
 use super::trends::Counted;
 use crate::command::{Command, OpenAccount, Refusal, Reply};
@@ -167,6 +167,7 @@ pub struct Service {
     pub(crate) push: Push,
     pub(crate) addresses: Addresses,
     pub(crate) surveyed: Surveyed,
+    pub(crate) acquainted: Acquainted,
     pub(crate) looks: Looks,
     pub(crate) shelf: Shelf,
     pub(crate) models: Models,
@@ -207,6 +208,7 @@ impl Service {
             workshop: Workshop::new(Limits::default(), Programs::default()),
             counted: Counted::default(),
             surveyed: Surveyed::default(),
+            acquainted: Acquainted::default(),
             looks: Looks::default(),
             shelf: Shelf::default(),
             models: Models::default(),

@@ -157,6 +157,13 @@ decalog_runtime::payloads! {
         /// The report.
         report: Option<ItemId>,
     }
+    /// Somebody of this partition has reported posts.
+    Reported {
+        /// Who.
+        account: AccountId,
+        /// Which; the report holds them.
+        posts: Vec<PostId>,
+    }
     /// Moderators have taken measures about an account, or have taken them back. Every partition hears of it.
     StandingTold {
         /// About whom.

@@ -39,8 +39,8 @@ use serde::{Deserialize, Serialize};
 use crate::value::{ItemId, PostId};
 use message::{
     Answered, Asked, BlockTold, Delivered, FavouriteTold, Flagged, Forgotten, Named, QuoteAnswered,
-    QuoteTold, QuotedEdited, ReblogTold, ReblogsEdited, ReblogsEnded, ReplyTold, Retracted, StandingTold,
-    Unasked, Unnamed,
+    QuoteTold, QuotedEdited, ReblogTold, ReblogsEdited, ReblogsEnded, ReplyTold, Reported, Retracted,
+    StandingTold, Unasked, Unnamed,
 };
 
 decalog_runtime::kinds! {
@@ -200,6 +200,8 @@ decalog_runtime::kinds! {
         120 "standing-told" StandingTold,
         /// Somebody reported or signed up, for a moderator here.
         121 "flagged" Flagged,
+        /// Somebody of this partition has reported posts.
+        123 "reported" Reported,
         /// From an account's partition: it was erased.
         122 "forgotten" Forgotten,
         /// From a quoting post's partition.

@@ -68,7 +68,7 @@ const OWN: [u8; 15] = [
     family::IMPRESSION,
     family::RANKING,
 ];
-const OWN_LISTINGS: [Listing; 16] = [
+const OWN_LISTINGS: [Listing; 17] = [
     Listing::Following,
     Listing::Followers,
     Listing::Requests,
@@ -85,6 +85,7 @@ const OWN_LISTINGS: [Listing; 16] = [
     Listing::OpenReports,
     Listing::ReadAnnouncements,
     Listing::NotSuggested,
+    Listing::Reported,
 ];
 /// Listings of others whose subjects are accounts, beside those that go with a relation or a notification.
 const OF_OTHERS: [Listing; 5] = [

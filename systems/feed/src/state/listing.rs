@@ -52,6 +52,8 @@ pub enum Listing {
     ReadAnnouncements = 43,
     /// Who is suggested to an account no more.
     NotSuggested = 44,
+    /// The posts that an account has reported.
+    Reported = 45,
 }
 
 fn place_key(listing: Listing, owner: u64, subject: u64) -> Vec<u8> {

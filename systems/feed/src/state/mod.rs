@@ -181,6 +181,7 @@ impl Turn<'_> {
             Command::SetPolicy(it) => self.set_policy(it),
             Command::AnswerNotificationRequests(it) => self.answer_notification_requests(it),
             it @ (Command::Moderate(_) | Command::Flagged(_)) => self.take_measure(it),
+            it @ Command::Reported(_) => self.take_measure(it),
             it @ (Command::FileReport(_) | Command::ChangeReport(_)) => self.take_measure(it),
             it @ (Command::EraseAccount(_) | Command::Forgotten(_)) => self.take_erasure(it),
             it @ (Command::SetAnnouncement(_) | Command::RemoveAnnouncement(_)) => self.take_notice(it),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::rows::{Rows, Window, family, key, last_number, text_key};
 use super::{Feed, Turn, refused};
 use crate::command::{LogDwell, LogExposure, LogImpressions, Refusal, Reply, SetModel, SetRanking};
-use crate::engine::rank::Bundle;
+use crate::engine::rank::{ACTIONS, Bundle};
 use crate::sabotage::{self, Sabotage};
 use crate::value::{AccountId, Bytes, IMPRESSIONS, Impression, PostId};
 
@@ -215,6 +215,17 @@ impl Feed {
         self.rows.get(&impression_key(account, post))
     }
 
+    /// How often an account was shown a post.
+    pub fn times_shown(&self, account: AccountId, post: PostId) -> Option<u32> {
+        // Of a long row this alone.
+        #[derive(Deserialize)]
+        struct Times {
+            #[serde(rename = "n")]
+            times: u32,
+        }
+        self.rows.get(&impression_key(account, post)).map(|Times { times }| times)
+    }
+
     /// What an account was shown, by post, the newest first.
     pub fn impressions(&self, account: AccountId, most: usize) -> Vec<Impression> {
         let rows = self.rows.page(&key(family::IMPRESSION, [account.0]), Window::newest(most));
@@ -261,7 +272,7 @@ impl Feed {
 
     /// What became of a post that an account was shown.
     pub fn outcome(&self, account: AccountId, shown: &Impression, replied: &[(PostId, i64)]) -> Outcome {
-        use super::Listing::{Favourites, Reblogs};
+        use super::Listing::{Favourites, Reblogs, Reported};
         use decalog_runtime::bucket::Id;
         let since = |place: u64| Id(place).time().0 + 1_000_000 >= shown.at;
         let placed = |listing| self.rows.place(listing, account.0, shown.post.post.0).is_some_and(since);
@@ -272,6 +283,7 @@ impl Feed {
             reply: replied.iter().any(|(post, at)| *post == shown.post.post && *at >= shown.at),
             dwell: shown.dwelt >= DWELT,
             mute: relation.muting.is_some() || relation.blocking,
+            report: placed(Reported),
         }
     }
 
@@ -302,4 +314,14 @@ pub struct Outcome {
     pub dwell: bool,
     /// Its author is muted or blocked.
     pub mute: bool,
+    /// Reported since.
+    pub report: bool,
+}
+
+impl Outcome {
+    /// Which actions followed, in the order of [`crate::engine::rank::ACTIONS`].
+    pub fn acted(self) -> [bool; ACTIONS.len()] {
+        let Outcome { favourite, reblog, reply, dwell, mute, report } = self;
+        [favourite, reblog, reply, dwell, mute, report]
+    }
 }

@@ -6,7 +6,7 @@ use super::listing::Listing;
 use super::notification::Notification;
 use super::rows::{Rows, Window, family, key};
 use super::{Turn, refused};
-use crate::command::message::Flagged;
+use crate::command::message::{Flagged, Reported};
 use crate::command::{ChangeReport, FileReport, Refusal, Reply};
 use crate::value::{AccountId, ItemId, NotificationKind, PostId, ReportCategory, Treatment};
 
@@ -89,6 +89,9 @@ impl Turn<'_> {
             resolved: None,
         };
         self.put_report(&row);
+        if !row.posts.is_empty() {
+            self.tell(account.bucket(), Reported { account, posts: row.posts });
+        }
         let kind = NotificationKind::AdminReport;
         for moderator in moderators {
             self.tell(moderator.bucket(), Flagged { moderator, kind, from: account, report: Some(id) });
@@ -132,6 +135,18 @@ impl Turn<'_> {
         } else {
             self.rows.unlist(Listing::OpenReports, row.target.0, row.id.0);
         }
+    }
+
+    /// Notes which posts an account of this partition has reported, so that it is learned who reports what.
+    pub(super) fn reported(&mut self, it: Reported) -> Reply {
+        let Reported { account, posts } = it;
+        if self.rows.has_account(account) {
+            for post in posts {
+                let place = self.next_id_of(account);
+                self.rows.list_at(Listing::Reported, account.0, post.0, place);
+            }
+        }
+        Reply::Done
     }
 
     /// Tells a moderator of this partition that somebody reported, or signed up.

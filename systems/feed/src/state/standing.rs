@@ -56,6 +56,7 @@ impl Turn<'_> {
             Command::FileReport(it) => self.file_report(it),
             Command::ChangeReport(it) => self.change_report(it),
             Command::Flagged(it) => self.flagged(it),
+            Command::Reported(it) => self.reported(it),
             other => unreachable!("{} is no measure", other.name()),
         }
     }

@@ -127,6 +127,7 @@ fn messages() -> Vec<Command> {
             report: Some(ItemId(5 << 40)),
         }
         .into(),
+        Reported { account: from, posts: vec![post.post] }.into(),
         StandingTold { account: from, standing: Standing { limited: true, ..Standing::default() } }.into(),
         QuoteTold { quoted: post.post, by: post, visibility, on: true }.into(),
         QuoteAnswered { quote: post.post, of: post, state: QuoteState::Revoked }.into(),

@@ -87,7 +87,7 @@ fn walk() -> Vec<Rated> {
             landscape: Some(&landscape),
             ..View::default()
         };
-        let acted = [stars >= 4, stars == 5, false, stars >= 3, stars <= 2];
+        let acted = [stars >= 4, stars == 5, false, stars >= 3, stars <= 2, false];
         let example = Example { at, row: features(&facts, &view), acted };
         all.push(Rated { user, liked: stars >= 4, example, facts });
         let counted = [stars >= 4, stars == 5, true];

@@ -9,7 +9,7 @@ use decalog_feed::engine::rank::{
     Recommendable, Source, Stages, View, facts,
 };
 use decalog_feed::state::{Listing, MODEL_BUCKET, Window};
-use decalog_feed::value::{AccountId, Bytes, IMPRESSIONS, PostId, PostRef, Visibility};
+use decalog_feed::value::{AccountId, Bytes, IMPRESSIONS, PostId, PostRef, ReportCategory, Visibility};
 use fastrand::Rng;
 
 use crate::books::{ALL, subjects};
@@ -232,13 +232,27 @@ fn what_became_of_what_was_shown_is_known() {
     let of = |world: &World, post: PostRef| {
         let feed = world.at(reader.bucket());
         let shown = feed.impression(reader, post.post).expect("it was shown");
-        let it = feed.outcome(reader, &shown, &feed.answered_lately(reader));
-        [it.favourite, it.reblog, it.reply, it.dwell, it.mute]
+        feed.outcome(reader, &shown, &feed.answered_lately(reader)).acted()
     };
-    assert_eq!(of(&world, posts[0]), [false; 5], "it was liked before it was shown");
-    assert_eq!(of(&world, posts[1]), [true, false, false, false, false]);
-    assert_eq!(of(&world, posts[2]), [false, false, true, true, false]);
+    assert_eq!(of(&world, posts[0]), [false; 6], "it was liked before it was shown");
+    assert_eq!(of(&world, posts[1]), [true, false, false, false, false, false]);
+    assert_eq!(of(&world, posts[2]), [false, false, true, true, false, false]);
     let (account, target) = (reader, author);
+    world.ask_to_rest(author, report(account, target, posts[0].post));
+    assert_eq!(posts.iter().map(|post| of(&world, *post)[5]).collect::<Vec<_>>(), [true, false, false]);
     world.ask_to_rest(reader, SetMute { account, target, on: true, notifications: true, until: None });
     assert!(posts.iter().all(|post| of(&world, *post)[4]));
+}
+
+fn report(account: AccountId, target: AccountId, post: PostId) -> FileReport {
+    let (comment, category) = ("it is spam".to_owned(), ReportCategory::Spam);
+    FileReport {
+        account,
+        target,
+        posts: vec![post],
+        comment,
+        category,
+        rules: Vec::new(),
+        moderators: Vec::new(),
+    }
 }

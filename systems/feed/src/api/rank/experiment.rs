@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::api::error::Error;
 use crate::api::service::{Service, Shared};
+use crate::engine::rank::ACTIONS;
 use crate::state::Feed;
 
 /// Accounts that one read looks at.
@@ -20,7 +21,7 @@ const LOOKED_AT: usize = 1_000;
 struct Sums {
     accounts: u64,
     impressions: u64,
-    acted: [u64; 5],
+    acted: [u64; ACTIONS.len()],
     dwelt: u64,
 }
 
@@ -36,8 +37,7 @@ fn add(feed: &Feed, name: &str, from: Option<Vec<u8>>, mut arms: Arms) -> (Arms,
             let it = feed.outcome(account, shown, &answered);
             sums.impressions += 1;
             sums.dwelt += u64::from(shown.dwelt);
-            let acted = [it.favourite, it.reblog, it.reply, it.dwell, it.mute];
-            sums.acted.iter_mut().zip(acted).for_each(|(sum, acted)| *sum += u64::from(acted));
+            sums.acted.iter_mut().zip(it.acted()).for_each(|(sum, acted)| *sum += u64::from(acted));
         }
     }
     (arms, next)
@@ -71,7 +71,7 @@ pub(crate) async fn results(
         return Err(Error::not_found());
     }
     let one = |(arm, sums): (&String, &Sums)| {
-        let [favourites, reblogs, replies, dwells, mutes] = sums.acted;
+        let [favourites, reblogs, replies, dwells, mutes, reports] = sums.acted;
         json!({
             "arm": arm,
             "accounts": sums.accounts,
@@ -81,6 +81,7 @@ pub(crate) async fn results(
             "replies": replies,
             "dwells": dwells,
             "mutes": mutes,
+            "reports": reports,
             "dwell_milliseconds": sums.dwelt,
         })
     };

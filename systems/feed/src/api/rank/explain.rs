@@ -46,7 +46,7 @@ impl Service {
     /// What would be of a post that was not shown yet.
     async fn would_be(&self, me: AccountId, post: PostId) -> Result<Value, Error> {
         let landscape = self.landscape().await?;
-        let (view, chosen) = (self.view(me, &landscape).await?, self.chosen(me, false).await?);
+        let ((view, _), chosen) = (self.view(me, &landscape).await?, self.chosen(me, false).await?);
         let gathered = self.gathered(me, [post].into_iter()).await?;
         let proposed = staged(&chosen, &[], |stages| stages.propose(&view));
         let origins = proposed.get(&post).copied().unwrap_or_default();

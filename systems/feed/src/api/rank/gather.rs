@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use decalog_runtime::bucket::Id;
+use quick_cache::sync::Cache;
 
 use crate::api::entity::status::Material;
 use crate::api::error::Error;
@@ -26,6 +27,9 @@ const THEIRS: usize = 100;
 /// Friends' friends whose posts are looked at, and how many of each.
 const STRANGERS: usize = 40;
 const POSTS: usize = 5;
+/// Of how many who look it is kept whom their friends follow, and for how long.
+const VIEWERS: usize = 10_000;
+const ACQUAINTED: i64 = 600 * SECOND;
 /// Followed tags that are looked at, and posts of each.
 const TAGS: usize = 20;
 const TAGGED: usize = 20;
@@ -43,6 +47,27 @@ const KEPT: (i64, i64) = (SECOND, 300 * SECOND);
 #[derive(Debug, Default)]
 pub(crate) struct Surveyed(Mutex<(i64, Arc<Landscape>)>);
 
+/// Whom the friends of somebody follow whom they themselves do not follow.
+#[derive(Debug)]
+struct Strangers {
+    /// Whom they followed then.
+    of: Vec<AccountId>,
+    /// Until when it counts.
+    until: i64,
+    /// How many of their friends follow each.
+    counts: BTreeMap<AccountId, u32>,
+}
+
+/// Strangers that were found lately: asked for anew when somebody follows others, and after a while.
+#[derive(Debug)]
+pub(crate) struct Acquainted(Cache<AccountId, Arc<Strangers>>);
+
+impl Default for Acquainted {
+    fn default() -> Acquainted {
+        Acquainted(Cache::new(VIEWERS))
+    }
+}
+
 /// Posts by the place of the partition that holds them.
 fn by_place(service: &Service, posts: impl IntoIterator<Item = u64>) -> BTreeMap<usize, Vec<u64>> {
     let mut parts: BTreeMap<usize, Vec<u64>> = BTreeMap::new();
@@ -50,6 +75,13 @@ fn by_place(service: &Service, posts: impl IntoIterator<Item = u64>) -> BTreeMap
         parts.entry(service.place(PostId(id).bucket())).or_default().push(id);
     }
     parts
+}
+
+/// What an account of this partition liked and reblogged lately.
+fn liked_by(feed: &Feed, me: AccountId) -> Vec<u64> {
+    let likes = feed.listing(Listing::Favourites, me.0, Window::newest(LIKED));
+    let reblogs = feed.listing(Listing::Reblogs, me.0, Window::newest(REBLOGGED));
+    likes.into_iter().chain(reblogs).map(|(_, post)| post).collect()
 }
 
 /// Whether strangers may be shown it as a find.
@@ -98,15 +130,13 @@ impl Service {
 
     /// What somebody liked and reblogged lately.
     pub(crate) async fn liked(&self, me: AccountId) -> Result<Vec<Landmark>, Error> {
-        let read = self.read(me.bucket(), move |feed| {
-            let likes = feed.listing(Listing::Favourites, me.0, Window::newest(LIKED));
-            likes
-                .into_iter()
-                .chain(feed.listing(Listing::Reblogs, me.0, Window::newest(REBLOGGED)))
-                .collect::<Vec<_>>()
-        });
-        let parts = by_place(self, read.await?.into_iter().map(|(_, post)| post));
-        let found = self.read_each(parts, |feed, posts: Vec<u64>| {
+        let posts = self.read(me.bucket(), move |feed| liked_by(feed, me)).await?;
+        self.landmarks(me, posts).await
+    }
+
+    /// These posts, but for one's own.
+    async fn landmarks(&self, me: AccountId, posts: Vec<u64>) -> Result<Vec<Landmark>, Error> {
+        let found = self.read_each(by_place(self, posts), |feed, posts: Vec<u64>| {
             let posts = posts.into_iter().filter_map(|post| feed.post(PostId(post)));
             let one = |post: crate::state::Post| Landmark { post: post.reference(), tags: post.entry().tags };
             posts.map(one).collect::<Vec<_>>()
@@ -117,14 +147,14 @@ impl Service {
         Ok(found)
     }
 
-    /// Posts by whom those follow whom somebody follows, each with how many do.
-    async fn friends(
-        &self,
-        me: AccountId,
-        following: &BTreeSet<AccountId>,
-        newest: Vec<u64>,
-    ) -> Result<Vec<(PostId, u32)>, Error> {
-        let mut counts: BTreeMap<AccountId, u32> = BTreeMap::new();
+    /// Whom those follow whom somebody follows, and how many of them do, as far as is looked at; those whom most follow.
+    async fn strangers(&self, me: AccountId, following: &[AccountId]) -> Result<Arc<Strangers>, Error> {
+        let now = self.now();
+        if let Some(kept) = self.acquainted.0.get(&me).filter(|kept| kept.of == following && kept.until > now)
+        {
+            return Ok(kept);
+        }
+        let newest = following.iter().take(FRIENDS).map(|account| account.0);
         let theirs = self.read_each(by_place(self, newest), |feed, some: Vec<u64>| {
             // Who hides whom they follow is not asked.
             let open = some.into_iter().map(AccountId);
@@ -132,58 +162,81 @@ impl Service {
             let theirs = open.flat_map(|it| feed.listing(Listing::Following, it.0, Window::newest(THEIRS)));
             theirs.map(|(_, account)| AccountId(account)).collect::<Vec<_>>()
         });
+        let mut counts: BTreeMap<AccountId, u32> = BTreeMap::new();
         for account in theirs.await?.into_iter().flatten() {
             *counts.entry(account).or_default() += 1;
         }
-        counts.retain(|account, _| *account != me && !following.contains(account));
+        let known: BTreeSet<AccountId> = following.iter().copied().chain([me]).collect();
+        counts.retain(|account, _| !known.contains(account));
         let mut best: Vec<(u32, AccountId)> =
-            counts.iter().map(|(account, count)| (*count, *account)).collect();
+            counts.into_iter().map(|(account, count)| (count, account)).collect();
         best.sort_unstable_by(|one, other| other.cmp(one));
         best.truncate(STRANGERS);
-        let parts = by_place(self, best.into_iter().map(|(_, account)| account.0));
+        let counts = best.into_iter().map(|(count, account)| (account, count)).collect();
+        let found = Arc::new(Strangers { of: following.to_vec(), until: now + ACQUAINTED, counts });
+        self.acquainted.0.insert(me, Arc::clone(&found));
+        Ok(found)
+    }
+
+    /// Posts by whom those follow whom somebody follows, each with how many do.
+    async fn friends(&self, me: AccountId, following: &[AccountId]) -> Result<Vec<(PostId, u32)>, Error> {
+        let strangers = self.strangers(me, following).await?;
+        let parts = by_place(self, strangers.counts.keys().map(|account| account.0));
         let found = self.read_each(parts, |feed, authors: Vec<u64>| {
             let written =
                 authors.into_iter().flat_map(|it| feed.written(AccountId(it), Window::newest(POSTS)));
             written.filter(is_find).collect::<Vec<_>>()
         });
         let found = found.await?.into_iter().flatten();
-        let counted = |entry: Entry| (entry.post, counts.get(&entry.author).copied().unwrap_or(0));
+        let counted = |entry: Entry| (entry.post, strangers.counts.get(&entry.author).copied().unwrap_or(0));
         Ok(found.map(counted).collect())
     }
 
-    /// All that sources look at for somebody.
-    pub(crate) async fn view<'a>(&self, me: AccountId, landscape: &'a Landscape) -> Result<View<'a>, Error> {
-        let read = self.read(me.bucket(), move |feed| {
-            let following = feed.listing(Listing::Following, me.0, Window::newest(FOLLOWED));
-            let tags = feed.followed_tags(me).into_iter().map(|(_, tag)| tag).collect::<BTreeSet<_>>();
-            (following.into_iter().map(|(_, account)| account).collect::<Vec<_>>(), tags)
-        });
-        let (followed, tags) = read.await?;
-        let following: BTreeSet<AccountId> = followed.iter().copied().map(AccountId).collect();
-        let newest = followed.into_iter().take(FRIENDS).collect();
+    /// The newest posts of these tags.
+    async fn tagged(&self, tags: &BTreeSet<String>) -> Result<Vec<PostId>, Error> {
+        if tags.is_empty() {
+            return Ok(Vec::new());
+        }
         let looked: Vec<String> = tags.iter().take(TAGS).cloned().collect();
         let tagged = self.read_all(move |feed: &Feed| {
             let all = looked.iter().flat_map(|tag| feed.tagged(tag, Window::newest(TAGGED)));
             all.filter(is_find).map(|entry| entry.post).collect::<Vec<_>>()
         });
-        let tagged = tagged.await?.into_iter().flatten().collect();
+        Ok(tagged.await?.into_iter().flatten().collect())
+    }
+
+    /// All that sources look at for somebody; and whether they want to be shown again what they were shown.
+    pub(crate) async fn view<'a>(
+        &self,
+        me: AccountId,
+        landscape: &'a Landscape,
+    ) -> Result<(View<'a>, bool), Error> {
+        let own = self.read(me.bucket(), move |feed| {
+            let following = feed.listing(Listing::Following, me.0, Window::newest(FOLLOWED));
+            let following: Vec<AccountId> =
+                following.into_iter().map(|(_, account)| AccountId(account)).collect();
+            let tags: BTreeSet<String> = feed.followed_tags(me).into_iter().map(|(_, tag)| tag).collect();
+            (following, tags, liked_by(feed, me), feed.ranking(me).show_seen)
+        });
+        let (following, tags, liked, show_seen) = own.await?;
         let home = self.home_page(me, Window::newest(HOME)).await?;
         let mut taste = Taste::default();
-        for mark in self.liked(me).await? {
+        for mark in self.landmarks(me, liked).await? {
             *taste.authors.entry(mark.post.author).or_default() += 1;
             taste.place.add(&landscape.vector(&mark), 1.0);
         }
         taste.place = taste.place.direction();
-        Ok(View {
+        let view = View {
             viewer: me,
             now: self.now(),
             home: home.map(|part| part.posts).unwrap_or_default(),
-            friends: self.friends(me, &following, newest).await?,
-            tagged,
+            friends: self.friends(me, &following).await?,
+            tagged: self.tagged(&tags).await?,
             tags,
             taste,
             landscape: Some(landscape),
-        })
+        };
+        Ok((view, show_seen))
     }
 
     /// These posts as their authors' partitions show them to somebody.
@@ -196,7 +249,7 @@ impl Service {
         let material = self.material(Some(me), &posts).await?;
         let originals: Vec<PostId> = material.shown.keys().copied().collect();
         let seen = self.read(me.bucket(), move |feed| {
-            let times = |post: PostId| Some((post, feed.impression(me, post)?.times));
+            let times = |post: PostId| Some((post, feed.times_shown(me, post)?));
             originals.into_iter().filter_map(times).collect()
         });
         Ok(Gathered { seen: seen.await?, material, standings: Arc::clone(&self.standings) })

@@ -42,19 +42,21 @@ struct Seat {
 #[derive(Debug, Default)]
 pub(crate) struct Looks(Mutex<HashMap<AccountId, Look>>);
 
+/// The order of a look.
+type Seats = Arc<Vec<Seat>>;
 /// When it was made, and the order.
-type Look = (i64, Arc<Vec<Seat>>);
+type Look = (i64, Seats);
 
 impl Looks {
-    /// What is left of somebody's look after a post; nothing when that is in none.
-    fn after(&self, account: AccountId, post: PostId, now: i64) -> Option<Vec<Seat>> {
+    /// Somebody's look, and where it goes on after a post; nothing when that is in none.
+    fn after(&self, account: AccountId, post: PostId, now: i64) -> Option<(Seats, usize)> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (_, seats) = kept.get(&account).filter(|(at, _)| at + KEPT > now)?;
         let place = seats.iter().position(|seat| seat.shown == post)?;
-        Some(seats[place + 1..].to_vec())
+        Some((Arc::clone(seats), place + 1))
     }
 
-    fn keep(&self, account: AccountId, now: i64, seats: Vec<Seat>) {
+    fn keep(&self, account: AccountId, now: i64, seats: Seats) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= LOOKS && !kept.contains_key(&account) {
             kept.retain(|_, (at, _)| *at + KEPT > now);
@@ -63,7 +65,7 @@ impl Looks {
                 kept.remove(&oldest);
             }
         }
-        kept.insert(account, (now, Arc::new(seats)));
+        kept.insert(account, (now, seats));
     }
 
     /// Nothing is left of somebody's look.
@@ -125,9 +127,8 @@ impl Service {
     /// Takes a look.
     async fn look(&self, me: AccountId) -> Result<Vec<Seat>, Error> {
         let landscape = self.landscape().await?;
-        let view = self.view(me, &landscape).await?;
+        let (view, show_seen) = self.view(me, &landscape).await?;
         let chosen = self.chosen(me, true).await?;
-        let show_seen = self.read(me.bucket(), move |feed| feed.ranking(me).show_seen).await?;
         let filters: Vec<&dyn Filter> =
             FILTERS.into_iter().chain((!show_seen).then_some(&Seen as &dyn Filter)).collect();
         let proposed = staged(&chosen, &filters, |stages| stages.propose(&view));
@@ -152,15 +153,15 @@ impl Service {
     ) -> Result<Response, Error> {
         let now = self.now();
         let rest = window.below.and_then(|below| self.looks.after(me, PostId(below), now));
-        let seats = match rest {
-            Some(seats) => seats,
+        let (seats, first) = match rest {
+            Some(rest) => rest,
             None => {
-                let seats = self.look(me).await?;
-                self.looks.keep(me, now, seats.clone());
-                seats
+                let seats = Arc::new(self.look(me).await?);
+                self.looks.keep(me, now, Arc::clone(&seats));
+                (seats, 0)
             }
         };
-        let page = &seats[..seats.len().min(window.most)];
+        let page = &seats[first..seats.len().min(first + window.most)];
         let ids: Vec<PostId> = page.iter().map(|seat| seat.shown).collect();
         let shown = self.rendered_at(Some(me), &ids, Place::Home).await?;
         let seen = page.iter().zip(&shown).filter(|(_, shown)| shown.is_some());
@@ -171,7 +172,7 @@ impl Service {
                 tracing::warn!(?error, "impressions are not logged");
             }
         }
-        let next = ids.last().map(|post| post.0).filter(|_| seats.len() > page.len());
+        let next = ids.last().map(|post| post.0).filter(|_| seats.len() > first + page.len());
         Ok(Answer {
             base: &self.settings.base,
             uri,

@@ -9,7 +9,7 @@ mod notices;
 mod switches;
 mod training;
 
-pub(crate) use gather::Surveyed;
+pub(crate) use gather::{Acquainted, Surveyed};
 pub(crate) use home::Looks;
 pub(crate) use models::Models;
 pub(crate) use notices::ORDERED;

@@ -89,7 +89,8 @@ impl Service {
             Some(Ranker::Trained) if models.number == 0 => Ranker::Default,
             arm => arm.unwrap_or(usual),
         };
-        let models = if ranker == Ranker::Trained { models } else { InUse::default() };
+        let trained = ranker == Ranker::Trained;
+        let models = if trained || models.number == 0 { models } else { InUse::default() };
         Ok(Chosen { ranker, models })
     }
 }

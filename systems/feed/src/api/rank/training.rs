@@ -35,8 +35,7 @@ fn examples(feed: &Feed, from: Option<Vec<u8>>) -> (Vec<Example>, Option<Vec<u8>
             answered = (account, feed.answered_lately(account));
         }
         let it = feed.outcome(account, &shown, &answered.1);
-        let acted = [it.favourite, it.reblog, it.reply, it.dwell, it.mute];
-        found.push(Example { at: shown.at, row: Row(shown.features), acted });
+        found.push(Example { at: shown.at, row: Row(shown.features), acted: it.acted() });
     }
     (found, next)
 }

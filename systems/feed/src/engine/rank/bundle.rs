@@ -10,7 +10,9 @@ use crate::value::Bytes;
 pub const MAX_BUNDLE: usize = 200 * 1024;
 /// What the bytes begin with, and their version.
 const MARK: &str = "decalog-ranking";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
+/// What earlier versions know: the first so many actions.
+const KNOWN: [(u16, usize); 2] = [(1, 5), (VERSION, ACTIONS.len())];
 /// The largest weight, in thousandths.
 const HEAVIEST: i32 = 1_000_000;
 
@@ -43,7 +45,7 @@ struct Written {
     mark: String,
     version: u16,
     models: Vec<Bytes>,
-    weights: [i32; ACTIONS.len()],
+    weights: Vec<i32>,
 }
 
 impl Bundle {
@@ -70,29 +72,31 @@ impl Bundle {
             mark: MARK.to_owned(),
             version: VERSION,
             models: self.models.iter().map(|model| Bytes(model.to_bytes())).collect(),
-            weights: self.weights,
+            weights: self.weights.to_vec(),
         };
         let mut bytes = Vec::new();
         decalog_runtime::pack(&written, &mut bytes);
         bytes
     }
 
-    /// Reads what [`Bundle::to_bytes`] wrote.
+    /// Reads what [`Bundle::to_bytes`] wrote, or did before there were all of these actions: for those it does not know it is
+    /// as it was chosen.
     pub fn from_bytes(bytes: &[u8]) -> Result<Bundle, BundleError> {
         if bytes.len() > MAX_BUNDLE {
             return Err(BundleError::Foreign);
         }
         let written: Written = decalog_runtime::unpack(0, 0, bytes).map_err(|_| BundleError::Foreign)?;
-        if written.mark != MARK || written.version != VERSION || written.models.len() != ACTIONS.len() {
+        let known = KNOWN.iter().find(|(version, _)| *version == written.version).map(|(_, known)| *known);
+        let all = [written.models.len(), written.weights.len()].map(Some) == [known; 2];
+        if written.mark != MARK || !all {
             return Err(BundleError::Foreign);
         }
-        let mut models = Vec::with_capacity(ACTIONS.len());
-        for (bytes, action) in written.models.iter().zip(ACTIONS) {
-            let model = Model::from_bytes(&bytes.0).map_err(|why| BundleError::Model(action.name(), why))?;
-            models.push(model);
+        let mut bundle = Bundle::default();
+        for (place, bytes) in written.models.iter().enumerate() {
+            let refused = |why| BundleError::Model(ACTIONS[place].name(), why);
+            bundle.models[place] = Model::from_bytes(&bytes.0).map_err(refused)?;
+            bundle.weights[place] = written.weights[place];
         }
-        let models = models.try_into().map_err(|_| BundleError::Foreign)?;
-        let bundle = Bundle { models, weights: written.weights };
         bundle.check()?;
         Ok(bundle)
     }
@@ -107,8 +111,8 @@ impl Bundle {
     }
 }
 
-/// What each action is worth, in thousandths: who answers says more than who likes; who mutes says it loudest.
-const WEIGHTS: [i32; ACTIONS.len()] = [1_000, 2_000, 3_000, 500, -20_000];
+/// What each action is worth, in thousandths: who answers says more than who likes; who mutes says much, who reports most.
+const WEIGHTS: [i32; ACTIONS.len()] = [1_000, 2_000, 3_000, 500, -20_000, -60_000];
 
 /// The log-odds of each action before anything is known, and what the features change. Chosen, not learned: what is new, of
 /// somebody close, about what one likes, and liked by others comes first.
@@ -118,9 +122,19 @@ const CHOSEN: [(f64, &[(&str, f64)]); ACTIONS.len()] = [
     (-4.5, &[("replies_log", 0.5), ("affinity_log", 0.8), ("followed_by", 0.9), ("poll", 0.3)]),
     (-1.5, &[("length_log", 0.2), ("media", 0.5), ("affinity_log", 0.5), ("similarity", 0.6)]),
     (-7.5, &[("bot", 0.6), ("sensitive", 0.6), ("following", -0.7), ("affinity_log", -0.5)]),
+    (
+        -9.5,
+        &[
+            ("bot", 0.8),
+            ("sensitive", 0.5),
+            ("following", -1.0),
+            ("author_days_log", -0.2),
+            ("affinity_log", -0.5),
+        ],
+    ),
 ];
 
-/// What counts for every action but muting.
+/// What counts for every action but those that keep away.
 const ALL: [(&str, f64); 4] =
     [("age_hours", -0.06), ("following", 0.6), ("friends_log", 0.3), ("followed_tag", 0.4)];
 
@@ -129,7 +143,7 @@ impl Default for Bundle {
     fn default() -> Bundle {
         let model = |place: usize| {
             let (intercept, own) = CHOSEN[place];
-            let all = if ACTIONS[place] == super::Action::Mute { &[][..] } else { &ALL[..] };
+            let all = if WEIGHTS[place] < 0 { &[][..] } else { &ALL[..] };
             let of = |name: &str| {
                 let those = own.iter().chain(all).filter(|(feature, _)| *feature == name);
                 those.fold(0.0, |sum, (_, slope)| sum + slope)

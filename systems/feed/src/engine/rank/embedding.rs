@@ -34,6 +34,11 @@ impl Vector {
         self.0.iter_mut().zip(&other.0).for_each(|(one, other)| *one += other * share);
     }
 
+    /// Whether it has no direction.
+    pub fn is_nowhere(&self) -> bool {
+        self.0.iter().all(|one| *one == 0.0)
+    }
+
     /// How alike two directions are: 1 for the same.
     pub fn dot(&self, other: &Vector) -> f32 {
         self.0.iter().zip(&other.0).fold(0.0, |sum, (one, other)| sum + one * other)

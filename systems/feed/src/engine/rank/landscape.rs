@@ -74,8 +74,11 @@ impl Landscape {
         first(self.liked.iter().map(worth).collect(), most)
     }
 
-    /// What lies close to a place.
+    /// What lies close to a place; nothing lies close to nowhere.
     pub fn alike(&self, place: &Vector, least: f32, most: usize) -> Vec<PostId> {
+        if place.is_nowhere() {
+            return Vec::new();
+        }
         let near = self.places.iter().map(|(post, at)| (f64::from(at.dot(place)), *post));
         first(near.filter(|(near, _)| *near >= f64::from(least)).collect(), most)
     }

@@ -16,11 +16,13 @@ pub enum Action {
     Dwell,
     /// They mute or block who wrote it.
     Mute,
+    /// They report it.
+    Report,
 }
 
 /// All of them.
-pub const ACTIONS: [Action; 5] =
-    [Action::Favourite, Action::Reblog, Action::Reply, Action::Dwell, Action::Mute];
+pub const ACTIONS: [Action; 6] =
+    [Action::Favourite, Action::Reblog, Action::Reply, Action::Dwell, Action::Mute, Action::Report];
 
 impl Action {
     /// The name that the API uses.
@@ -31,6 +33,7 @@ impl Action {
             Action::Reply => "reply",
             Action::Dwell => "dwell",
             Action::Mute => "mute",
+            Action::Report => "report",
         }
     }
 }

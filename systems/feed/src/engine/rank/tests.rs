@@ -152,6 +152,31 @@ fn bundles_come_back_as_they_were_and_others_are_refused() {
 }
 
 #[test]
+fn models_from_before_there_were_reports_count_for_what_they_know() {
+    #[derive(serde::Serialize)]
+    struct Earlier {
+        mark: &'static str,
+        version: u16,
+        models: Vec<crate::value::Bytes>,
+        weights: [i32; 5],
+    }
+    let chosen = Bundle::default();
+    let own = decalog_learn::Model::chosen(1.0, FEATURES.map(|name| (name, 0.5))).unwrap();
+    let models = vec![crate::value::Bytes(own.to_bytes()); 5];
+    let bytes = |version| {
+        let mut bytes = Vec::new();
+        let earlier = Earlier { mark: "decalog-ranking", version, models: models.clone(), weights: [1; 5] };
+        decalog_runtime::pack(&earlier, &mut bytes);
+        bytes
+    };
+    let bundle = Bundle::from_bytes(&bytes(1)).unwrap();
+    assert!(bundle.models()[..5].iter().all(|model| *model == own));
+    assert_eq!(bundle.models()[5], chosen.models()[5]);
+    assert_eq!(bundle.weights(), &[1, 1, 1, 1, 1, chosen.weights()[5]]);
+    assert_eq!(Bundle::from_bytes(&bytes(2)), Err(BundleError::Foreign), "now there are six");
+}
+
+#[test]
 fn mutes_cost_more_than_likes_bring() {
     let bundle = Bundle::default();
     let row = |change: fn(&mut Facts)| {

@@ -17,6 +17,12 @@ use crate::value::{AccountId, Entry, PostId, PostRef};
 
 /// Signals that one who listens may be behind.
 const SIGNALS: usize = 64;
+/// Posts that are pushed to a timeline that nobody reads: by then it has cost as much as making it anew, which is done when
+/// it is read again (`bench/README.md` says how that was measured).
+pub const UNREAD: u32 = 4_096;
+/// What a timeline takes of memory besides its posts, and more for each whom it follows.
+const BESIDES: usize = 256;
+const FOLLOWED: usize = 16;
 
 /// Who sees an author's posts at home: where the timeline lies, and how they follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +78,10 @@ impl Reader for Home {
 }
 
 impl Home {
+    fn bytes(&self) -> usize {
+        BESIDES + FOLLOWED * (self.following.len() + self.tags.len() + 4 * self.languages.len())
+    }
+
     fn wants(&self, entry: &Entry, how: Option<Follower>) -> bool {
         let languages = |how: Follower| match self.languages.get(&entry.author) {
             Some(languages) if how.choosy() => languages.as_slice(),
@@ -116,11 +126,33 @@ pub(super) struct Kept {
     generation: u64,
     /// Where who makes room looks next.
     hand: usize,
+    /// What the timelines take of memory, and may.
+    bytes: usize,
+    room: usize,
 }
 
 impl Kept {
-    pub(super) fn len(&self) -> usize {
-        self.slots.len()
+    /// Those that have room in so many bytes.
+    pub(super) fn within(room: usize) -> Kept {
+        Kept { room, ..Kept::default() }
+    }
+
+    #[cfg(test)]
+    pub(super) fn keeps(&self, account: AccountId) -> bool {
+        self.slots.contains_key(&account)
+    }
+
+    #[cfg(test)]
+    pub(super) fn limit(&mut self, room: usize) {
+        self.room = room;
+    }
+
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        let rings = self.rings.iter().map(Ring::bytes).sum::<usize>();
+        let bytes = rings + self.homes.iter().flatten().map(Home::bytes).sum::<usize>();
+        assert_eq!(self.bytes, bytes, "what is counted is what is there");
+        bytes
     }
 
     /// Nobody listens to anything.
@@ -135,13 +167,14 @@ impl Kept {
 
     pub(super) fn read(&mut self, account: AccountId, window: Window) -> Found {
         let Some(ring) = self.ring_mut(account).filter(|ring| ring.complete) else { return Found::Cold };
-        ring.read = true;
+        (ring.read, ring.unread) = (true, 0);
         ring.window(window)
     }
 
     pub(super) fn begin(&mut self, wishes: Wishes) -> u64 {
         let account = wishes.account;
         self.forget(account);
+        self.make_room();
         let slot = self.free.pop().unwrap_or_else(|| {
             self.homes.push(None);
             self.rings.push(Ring::default());
@@ -170,13 +203,20 @@ impl Kept {
         }
         self.generation = home.generation;
         self.slots.insert(account, slot);
+        self.bytes += home.bytes();
         self.homes[slot as usize] = Some(home);
         self.rings[slot as usize] = Ring::new(self.live.contains_key(&account));
         self.generation
     }
 
-    /// Forgets a timeline that nobody has read for long, and nobody listens to; if there is none, any.
+    /// Forgets timelines, those first that nobody has read for long and nobody listens to, until all have room.
     pub(super) fn make_room(&mut self) {
+        while self.bytes > self.room && !self.slots.is_empty() {
+            self.forget_one();
+        }
+    }
+
+    pub(super) fn forget_one(&mut self) {
         let all = self.rings.len();
         for _ in 0..2 * all {
             let at = self.hand % all;
@@ -197,8 +237,17 @@ impl Kept {
     pub(super) fn fill(&mut self, account: AccountId, generation: u64, posts: &[PostId], older: bool) {
         let Some(slot) = self.slots.get(&account).map(|slot| *slot as usize) else { return };
         if self.homes[slot].as_ref().is_some_and(|home| home.generation == generation) {
-            self.rings[slot].fill(posts, older);
+            self.change(slot, |ring| ring.fill(posts, older));
         }
+    }
+
+    /// Changes a timeline's posts, and counts what they take of memory.
+    fn change<R>(&mut self, slot: usize, change: impl FnOnce(&mut Ring) -> R) -> R {
+        let ring = &mut self.rings[slot];
+        let before = ring.bytes();
+        let result = change(ring);
+        self.bytes = self.bytes + ring.bytes() - before;
+        result
     }
 
     pub(super) fn listen(&mut self, account: AccountId) -> broadcast::Receiver<Heard> {
@@ -232,9 +281,22 @@ impl Kept {
             Work::Tell(post) => stretch.iter().for_each(|follower| self.tell(follower.slot(), *post)),
             Work::Take(post) => stretch.iter().for_each(|follower| self.take(follower.slot(), *post)),
         }
+        let unread: Vec<u32> =
+            stretch.iter().map(|one| one.slot()).filter(|slot| self.is_unread(*slot)).collect();
         let next = followers.get(first + most).map(|follower| follower.slot());
         self.by_author.insert(author, followers);
+        for slot in unread {
+            let account = self.homes[slot as usize].as_ref().map(|home| home.account);
+            account.into_iter().for_each(|account| self.forget(account));
+        }
+        self.make_room();
         next
+    }
+
+    /// Whether making it anew costs no more than what is pushed to it.
+    fn is_unread(&self, slot: u32) -> bool {
+        let ring = &self.rings[slot as usize];
+        ring.unread >= UNREAD && !ring.live
     }
 
     fn put(&mut self, entry: &Entry, followers: &[Follower]) {
@@ -248,7 +310,7 @@ impl Kept {
             } else {
                 self.homes[slot].as_ref().is_some_and(|home| home.wants(entry, Some(*follower)))
             };
-            if wants && self.rings[slot].put(entry.post.0) && self.rings[slot].live {
+            if wants && self.change(slot, |ring| ring.put(entry.post.0)) && self.rings[slot].live {
                 self.signal_slot(slot, Signal::Came(entry.post));
             }
         }
@@ -299,17 +361,18 @@ impl Kept {
     }
 
     fn arrive(&mut self, slot: u32, post: PostId) {
-        let ring = &mut self.rings[slot as usize];
-        if ring.put(post.0) && ring.live {
-            self.signal_slot(slot as usize, Signal::Came(post));
+        let slot = slot as usize;
+        if self.change(slot, |ring| ring.put(post.0)) && self.rings[slot].live {
+            self.signal_slot(slot, Signal::Came(post));
         }
     }
 
     pub(super) fn forget(&mut self, account: AccountId) {
         let Some(slot) = self.slots.remove(&account) else { return };
-        self.rings[slot as usize] = Ring::default();
+        self.change(slot as usize, |ring| *ring = Ring::default());
         self.free.push(slot);
         let Some(home) = self.homes[slot as usize].take() else { return };
+        self.bytes -= home.bytes();
         for author in &home.following {
             remove(&mut self.by_author, author, slot, |follower| follower.slot());
         }

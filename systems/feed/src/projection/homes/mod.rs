@@ -1,7 +1,8 @@
 //! Home timelines: for each account that reads its own, the ids of the newest posts, kept up to date by what arrives.
 //!
 //! Nobody's timeline is kept until it is read: it is made from the authors' own listings then, and from then on each
-//! slice of a post's fan-out is put into those timelines that want it. Whatever changes what a timeline shall hold (a
+//! slice of a post's fan-out is put into those timelines that want it, until nobody has read it for so many posts that
+//! making it anew costs less, or others need its room. Whatever changes what a timeline shall hold (a
 //! follow, a block, a list) throws it away. What is kept is a number each; whether the reader may see the post is asked
 //! when it is shown.
 
@@ -21,12 +22,11 @@ use super::standings::Standings;
 use crate::event::{AccountGone, Event, HomeChanged};
 use crate::state::Window;
 use crate::value::{AccountId, Entry, ItemId, Notice, PostId, PostRef, Visibility};
+pub use kept::UNREAD;
 use kept::{Kept, Work};
 pub use ring::KEPT;
 pub use wishes::Wishes;
 
-/// Timelines kept; who has not read for long is forgotten.
-const HOMES: usize = 1_000_000;
 /// Readers of a post to whom it comes before others have their turn.
 const STRETCH: usize = 512;
 /// News that one who listens may be behind.
@@ -98,9 +98,9 @@ pub enum Found {
 }
 
 impl Homes {
-    /// None yet, of so many partitions.
-    pub fn new(partitions: usize) -> Homes {
-        let parts = (0..partitions).map(|_| Mutex::default()).collect();
+    /// None yet, of so many partitions. They take at most so many bytes of memory: who has not read for long is forgotten.
+    pub fn new(partitions: usize, room: usize) -> Homes {
+        let parts = (0..partitions).map(|_| Mutex::new(Kept::within(room / partitions))).collect();
         Homes { parts, news: broadcast::channel(NEWS).0, notices: broadcast::channel(NOTICES).0 }
     }
 
@@ -119,11 +119,7 @@ impl Homes {
 
     /// Begins to keep a timeline: from now on what arrives is put into it. What came before is for [`Homes::fill`].
     pub fn begin(&self, wishes: Wishes) -> u64 {
-        let mut kept = self.kept(wishes.account);
-        if kept.len() >= HOMES / self.parts.len() {
-            kept.make_room();
-        }
-        kept.begin(wishes)
+        self.kept(wishes.account).begin(wishes)
     }
 
     /// Puts into a timeline what was before it was begun, unless it was thrown away meanwhile. Older ones than these may be
@@ -299,6 +295,8 @@ mod tests {
     use crate::event::{Arrived, Gone};
     use crate::state::Following;
 
+    const ROOM: usize = 1 << 30;
+
     pub(super) fn entry(post: u64, author: u64) -> Entry {
         Entry { post: PostId(post), author: AccountId(author), ..Entry::default() }
     }
@@ -322,7 +320,7 @@ mod tests {
 
     #[test]
     fn a_timeline_is_what_came_before_and_what_arrives() {
-        let homes = Homes::new(1);
+        let homes = Homes::new(1, ROOM);
         assert_eq!(newest(&homes), Found::Cold);
         let generation = homes.begin(wishes());
         homes.apply(0, Arrived { entry: entry(9, 2) }.into());
@@ -347,7 +345,7 @@ mod tests {
 
     #[test]
     fn who_listens_hears_of_what_they_have_and_of_nothing_else() {
-        let homes = Homes::new(1);
+        let homes = Homes::new(1, ROOM);
         let (mut live, mut news) = (homes.listen(AccountId(1)), homes.news());
         let generation = homes.begin(wishes());
         homes.fill(AccountId(1), generation, &[], false);
@@ -368,11 +366,12 @@ mod tests {
 
     #[test]
     fn only_so_many_are_kept_and_what_is_older_is_not_made_up() {
-        let homes = Homes::new(1);
+        let homes = Homes::new(1, ROOM);
         let generation = homes.begin(wishes());
         homes.fill(AccountId(1), generation, &[], false);
         for post in 1..=10_000 {
             homes.apply(0, Arrived { entry: entry(post, 2) }.into());
+            homes.read(AccountId(1), Window::newest(1));
         }
         let newest = Found::Posts((9_601..=10_000).rev().map(PostId).collect());
         assert_eq!(homes.read(AccountId(1), Window::newest(KEPT)), newest);
@@ -384,7 +383,7 @@ mod tests {
 
     #[test]
     fn what_is_gone_from_a_full_timeline_does_not_make_it_whole() {
-        let homes = Homes::new(1);
+        let homes = Homes::new(1, ROOM);
         let generation = homes.begin(wishes());
         let posts: Vec<PostId> = (1_001..=1_000 + KEPT as u64).map(PostId).collect();
         homes.fill(AccountId(1), generation, &posts, true);
@@ -399,7 +398,7 @@ mod tests {
 
     /// So many who follow account 2, each with an own timeline.
     fn crowd(readers: u64) -> Homes {
-        let homes = Homes::new(1);
+        let homes = Homes::new(1, ROOM);
         for reader in 0..readers {
             let account = AccountId(1_000 + reader);
             let following = HashMap::from([(AccountId(2), following(true))]);
@@ -446,21 +445,58 @@ mod tests {
         assert_eq!(readers_of(&homes, readers, 11), readers);
     }
 
+    /// The readers whose timelines are kept, without reading them.
+    fn left(homes: &Homes) -> Vec<u64> {
+        let kept = homes.part(0);
+        (0..10).filter(|reader| kept.keeps(AccountId(1_000 + reader))).collect()
+    }
+
     #[test]
     fn who_reads_is_kept_longer_than_who_does_not() {
         let homes = crowd(10);
-        let mut kept = homes.part(0);
+        let forget = || homes.part(0).forget_one();
         // Whoever has just begun counts as a reader once.
-        kept.make_room();
-        let left = |kept: &mut Kept| {
-            let warm = |reader: &u64| kept.read(AccountId(1_000 + reader), Window::newest(1)) != Found::Cold;
-            (0..10).filter(warm).collect::<Vec<u64>>()
+        forget();
+        assert_eq!(left(&homes), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        forget();
+        homes.read(AccountId(1_002), Window::newest(1));
+        forget();
+        assert_eq!(left(&homes), [2, 4, 5, 6, 7, 8, 9]);
+    }
+
+    #[test]
+    fn timelines_take_no_more_memory_than_they_may() {
+        let homes = crowd(10);
+        let room = homes.part(0).bytes() * 2;
+        homes.part(0).limit(room);
+        for post in 1..=1_000 {
+            homes.apply(0, Arrived { entry: entry(post, 2) }.into());
+            assert!(homes.part(0).bytes() <= room);
+        }
+        let few = left(&homes).len();
+        assert!(0 < few && few < 10, "{few} are left");
+        let generation = homes.begin(wishes());
+        homes.fill(AccountId(1), generation, &[], false);
+        assert!(homes.part(0).bytes() <= room);
+    }
+
+    #[test]
+    fn nothing_is_pushed_for_long_to_who_does_not_read() {
+        let homes = crowd(3);
+        let _listens = homes.listen(AccountId(1_001));
+        let mut post = 0;
+        let mut push = |posts: u32| {
+            (0..posts).for_each(|_| {
+                post += 1;
+                homes.apply(0, Arrived { entry: entry(post, 2) }.into());
+            });
         };
-        assert_eq!(left(&mut kept), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
-        kept.make_room();
-        kept.read(AccountId(1_002), Window::newest(1));
-        kept.make_room();
-        assert_eq!(kept.len(), 7);
-        assert!(left(&mut kept).contains(&2));
+        push(kept::UNREAD - 1);
+        assert_eq!(left(&homes), [0, 1, 2]);
+        homes.read(AccountId(1_002), Window::newest(1));
+        push(1);
+        assert_eq!(left(&homes), [1, 2], "who listens and who has read are pushed to");
+        push(kept::UNREAD);
+        assert_eq!(left(&homes), [1]);
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Ring {
     pub(super) live: bool,
     /// It was read since whoever makes room came by.
     pub(super) read: bool,
+    /// Posts that came since it was read.
+    pub(super) unread: u32,
 }
 
 impl Ring {
@@ -55,7 +57,13 @@ impl Ring {
             self.posts.reserve_exact(more);
         }
         self.posts.insert(place, post);
+        self.unread += 1;
         true
+    }
+
+    /// What its posts take of memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.posts.capacity() * size_of::<u64>()
     }
 
     /// Puts in what was before it was begun; now nothing is missing between, and older ones may be.
