@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use decalog_blob::{Blobs, S3, folder, s3};
 use decalog_feed::api::service::{Experiment, Plan, RankingSettings, Service, Settings};
+use decalog_feed::projection::homes::Limits;
 use decalog_feed::running::Core;
 use decalog_feed::value::Ranker;
 use decalog_identity::api::service::Identity;
@@ -61,7 +62,10 @@ pub(crate) fn start(config: &Config, http: SocketAddr, ground: Ground) -> Result
             journal: data.join("events"),
             tables: data.join("feed/tables"),
             cache_bytes: u64::from(it.cache_mebibytes.get()) << 20,
-            homes_bytes: (it.timelines_mebibytes.get() as usize) << 20,
+            homes: Limits {
+                bytes: (it.timelines_mebibytes.get() as usize) << 20,
+                unread: it.timelines_unread.get(),
+            },
             seal: keys,
             config: decalog_runtime::Config {
                 snapshot_every: u64::from(config.server.snapshot_every_records.get()),

@@ -5,7 +5,7 @@ use decalog_feed::projection::homes::{Homes, KEPT};
 use decalog_feed::value::{Entry, PostId};
 
 use super::graph::Graph;
-use super::setting::{PARTITIONS, keep_all, newest};
+use super::setting::{FORCED, PARTITIONS, keep_all, newest};
 use crate::Plan;
 use crate::report::{Claim, Target, Unit};
 
@@ -16,7 +16,7 @@ const AUTHORS: u32 = 20;
 pub(super) fn measure(plan: &Plan) -> anyhow::Result<Claim> {
     let people = if plan.quick { PEOPLE / 10 } else { PEOPLE };
     let graph = Graph::zipf(people, AUTHORS);
-    let homes = Homes::new(usize::from(PARTITIONS), usize::MAX);
+    let homes = Homes::new(usize::from(PARTITIONS), FORCED);
     keep_all(&homes, &graph);
     let before = resident_bytes()?;
     let mut post = 0;

@@ -64,7 +64,7 @@ pub(crate) fn measure(plan: &Plan) -> anyhow::Result<Vec<Claim>> {
     Ok(vec![
         Claim::figure(
             "feed",
-            format!("{of}, all timelines begun: memory"),
+            format!("{of}, all timelines kept: memory"),
             Unit::Bytes,
             vec![timelines],
             Target::AtMost(4e9),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use decalog_feed::command::{Command, Draft, Follow, OpenAccount, Publish, Reply};
-use decalog_feed::projection::homes::{Found, Homes, Wishes};
+use decalog_feed::projection::homes::{Found, Homes, Limits, Wishes};
 use decalog_feed::running::{Core, Running};
 use decalog_feed::state::{Feed, Following, Window};
 use decalog_feed::value::{AccountId, PostId};
@@ -24,6 +24,9 @@ pub(super) const PARTITIONS: u16 = 4;
 /// Commands on their way while the people are made known.
 const AT_ONCE: usize = 2_048;
 
+/// Push is forced: nobody reads, and all get everything.
+pub(super) const FORCED: Limits = Limits { bytes: 4 << 30, unread: u32::MAX };
+
 /// Starts the partitions in a data directory, laid out as the product's: everything durable, nothing reduced.
 pub(super) fn start(directory: &Path) -> anyhow::Result<Running> {
     let core = Core {
@@ -32,7 +35,7 @@ pub(super) fn start(directory: &Path) -> anyhow::Result<Running> {
         journal: directory.join("events"),
         tables: directory.join("feed/tables"),
         cache_bytes: 128 << 20,
-        homes_bytes: 1 << 30,
+        homes: FORCED,
         seal: None,
         config: Config::default(),
         meter: Arc::new(()),

@@ -273,6 +273,7 @@ pub(crate) struct NewsFeed {
     pub(crate) max_characters: Whole<1, 10_000, 500>,
     pub(crate) cache_mebibytes: Whole<8, 65_536, 128>,
     pub(crate) timelines_mebibytes: Whole<1, 65_536, 1_024>,
+    pub(crate) timelines_unread: Whole<1, 1_000_000_000, 4_096>,
     pub(crate) ranking: Ranking,
 }
 
@@ -288,6 +289,7 @@ impl Default for NewsFeed {
             max_characters: Whole::default(),
             cache_mebibytes: Whole::default(),
             timelines_mebibytes: Whole::default(),
+            timelines_unread: Whole::default(),
             ranking: Ranking::default(),
         }
     }

@@ -12,7 +12,7 @@ use decalog_runtime::{
 use decalog_seal::KeyRing;
 
 use crate::projection::emojis::Emojis;
-use crate::projection::homes::{Homes, follow};
+use crate::projection::homes::{Homes, Limits, follow};
 use crate::projection::standings::Standings;
 use crate::state::{Feed, SYSTEM};
 
@@ -28,8 +28,8 @@ pub struct Core {
     pub tables: PathBuf,
     /// Bytes of tables kept in memory.
     pub cache_bytes: u64,
-    /// Bytes of home timelines kept in memory.
-    pub homes_bytes: usize,
+    /// How many home timelines are kept in memory.
+    pub homes: Limits,
     /// The keys that seal the event journals, when there are any.
     pub seal: Option<Arc<KeyRing>>,
     /// How the partitions behave.
@@ -100,8 +100,7 @@ impl Running {
         let system = System::start(setup, SYSTEM, partitions)?;
         let partitions = system.partitions().to_vec();
         let emojis = Arc::new(Emojis::default());
-        let (homes, standings) =
-            (Arc::new(Homes::new(count, core.homes_bytes)), Arc::new(Standings::default()));
+        let (homes, standings) = (Arc::new(Homes::new(count, core.homes)), Arc::new(Standings::default()));
         for (place, partition) in partitions.iter().enumerate() {
             // Nothing is kept yet: what was before is read from the tables.
             let events = partition.project("homes", partition.head())?;

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use fjall::config::PartitioningPolicy;
 use fjall::{Database as Fjall, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
 use quick_cache::Weighter;
 use quick_cache::unsync::Cache;
@@ -91,8 +92,13 @@ impl Database {
 const MEMTABLE_BYTES: u64 = 16 << 20;
 const JOURNALS_BYTES: u64 = 256 << 20;
 
+/// What finds a row in a file is itself read in parts, but for the newest files': whole, it is hundreds of kilobytes each, and
+/// where a cache cannot hold it for all files, every row that is looked for would read one.
 fn options() -> KeyspaceCreateOptions {
-    KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES)
+    KeyspaceCreateOptions::default()
+        .max_memtable_size(MEMTABLE_BYTES)
+        .filter_block_partitioning_policy(PartitioningPolicy::new([false, true]))
+        .index_block_partitioning_policy(PartitioningPolicy::new([false, true]))
 }
 
 /// Tables that are there only while a journal is filled.

@@ -11,15 +11,12 @@ use tokio::sync::broadcast;
 
 use super::ring::Ring;
 use super::wishes::{Reader, wanted};
-use super::{Found, Heard, Signal, Wishes};
+use super::{Found, Heard, Limits, Signal, Wishes};
 use crate::state::Window;
 use crate::value::{AccountId, Entry, PostId, PostRef};
 
 /// Signals that one who listens may be behind.
 const SIGNALS: usize = 64;
-/// Posts that are pushed to a timeline that nobody reads: by then it has cost as much as making it anew, which is done when
-/// it is read again (`bench/README.md` says how that was measured).
-pub const UNREAD: u32 = 4_096;
 /// What a timeline takes of memory besides its posts, and more for each whom it follows.
 const BESIDES: usize = 256;
 const FOLLOWED: usize = 16;
@@ -126,15 +123,15 @@ pub(super) struct Kept {
     generation: u64,
     /// Where who makes room looks next.
     hand: usize,
-    /// What the timelines take of memory, and may.
+    /// What the timelines take of memory.
     bytes: usize,
-    room: usize,
+    limits: Limits,
 }
 
 impl Kept {
-    /// Those that have room in so many bytes.
-    pub(super) fn within(room: usize) -> Kept {
-        Kept { room, ..Kept::default() }
+    /// None yet.
+    pub(super) fn within(limits: Limits) -> Kept {
+        Kept { limits, ..Kept::default() }
     }
 
     #[cfg(test)]
@@ -144,7 +141,7 @@ impl Kept {
 
     #[cfg(test)]
     pub(super) fn limit(&mut self, room: usize) {
-        self.room = room;
+        self.limits.bytes = room;
     }
 
     #[cfg(test)]
@@ -211,7 +208,7 @@ impl Kept {
 
     /// Forgets timelines, those first that nobody has read for long and nobody listens to, until all have room.
     pub(super) fn make_room(&mut self) {
-        while self.bytes > self.room && !self.slots.is_empty() {
+        while self.bytes > self.limits.bytes && !self.slots.is_empty() {
             self.forget_one();
         }
     }
@@ -296,7 +293,7 @@ impl Kept {
     /// Whether making it anew costs no more than what is pushed to it.
     fn is_unread(&self, slot: u32) -> bool {
         let ring = &self.rings[slot as usize];
-        ring.unread >= UNREAD && !ring.live
+        ring.unread >= self.limits.unread && !ring.live
     }
 
     fn put(&mut self, entry: &Entry, followers: &[Follower]) {

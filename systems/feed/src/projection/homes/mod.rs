@@ -22,10 +22,26 @@ use super::standings::Standings;
 use crate::event::{AccountGone, Event, HomeChanged};
 use crate::state::Window;
 use crate::value::{AccountId, Entry, ItemId, Notice, PostId, PostRef, Visibility};
-pub use kept::UNREAD;
 use kept::{Kept, Work};
 pub use ring::KEPT;
 pub use wishes::Wishes;
+
+/// How many timelines are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// What all of them take of memory. Who has not read for long is forgotten first.
+    pub bytes: usize,
+    /// Posts that are pushed to a timeline that nobody reads, and to whose stream nobody listens. Then it is made when it is
+    /// read again.
+    pub unread: u32,
+}
+
+impl Default for Limits {
+    /// So many posts have cost as much as making a timeline anew: `bench/README.md` says how that was measured.
+    fn default() -> Limits {
+        Limits { bytes: 1 << 30, unread: 4_096 }
+    }
+}
 
 /// Readers of a post to whom it comes before others have their turn.
 const STRETCH: usize = 512;
@@ -98,9 +114,10 @@ pub enum Found {
 }
 
 impl Homes {
-    /// None yet, of so many partitions. They take at most so many bytes of memory: who has not read for long is forgotten.
-    pub fn new(partitions: usize, room: usize) -> Homes {
-        let parts = (0..partitions).map(|_| Mutex::new(Kept::within(room / partitions))).collect();
+    /// None yet, of so many partitions.
+    pub fn new(partitions: usize, limits: Limits) -> Homes {
+        let limits = Limits { bytes: limits.bytes / partitions, ..limits };
+        let parts = (0..partitions).map(|_| Mutex::new(Kept::within(limits))).collect();
         Homes { parts, news: broadcast::channel(NEWS).0, notices: broadcast::channel(NOTICES).0 }
     }
 
@@ -295,8 +312,6 @@ mod tests {
     use crate::event::{Arrived, Gone};
     use crate::state::Following;
 
-    const ROOM: usize = 1 << 30;
-
     pub(super) fn entry(post: u64, author: u64) -> Entry {
         Entry { post: PostId(post), author: AccountId(author), ..Entry::default() }
     }
@@ -320,7 +335,7 @@ mod tests {
 
     #[test]
     fn a_timeline_is_what_came_before_and_what_arrives() {
-        let homes = Homes::new(1, ROOM);
+        let homes = Homes::new(1, Limits::default());
         assert_eq!(newest(&homes), Found::Cold);
         let generation = homes.begin(wishes());
         homes.apply(0, Arrived { entry: entry(9, 2) }.into());
@@ -345,7 +360,7 @@ mod tests {
 
     #[test]
     fn who_listens_hears_of_what_they_have_and_of_nothing_else() {
-        let homes = Homes::new(1, ROOM);
+        let homes = Homes::new(1, Limits::default());
         let (mut live, mut news) = (homes.listen(AccountId(1)), homes.news());
         let generation = homes.begin(wishes());
         homes.fill(AccountId(1), generation, &[], false);
@@ -366,7 +381,7 @@ mod tests {
 
     #[test]
     fn only_so_many_are_kept_and_what_is_older_is_not_made_up() {
-        let homes = Homes::new(1, ROOM);
+        let homes = Homes::new(1, Limits::default());
         let generation = homes.begin(wishes());
         homes.fill(AccountId(1), generation, &[], false);
         for post in 1..=10_000 {
@@ -383,7 +398,7 @@ mod tests {
 
     #[test]
     fn what_is_gone_from_a_full_timeline_does_not_make_it_whole() {
-        let homes = Homes::new(1, ROOM);
+        let homes = Homes::new(1, Limits::default());
         let generation = homes.begin(wishes());
         let posts: Vec<PostId> = (1_001..=1_000 + KEPT as u64).map(PostId).collect();
         homes.fill(AccountId(1), generation, &posts, true);
@@ -398,7 +413,7 @@ mod tests {
 
     /// So many who follow account 2, each with an own timeline.
     fn crowd(readers: u64) -> Homes {
-        let homes = Homes::new(1, ROOM);
+        let homes = Homes::new(1, Limits::default());
         for reader in 0..readers {
             let account = AccountId(1_000 + reader);
             let following = HashMap::from([(AccountId(2), following(true))]);
@@ -482,7 +497,7 @@ mod tests {
 
     #[test]
     fn nothing_is_pushed_for_long_to_who_does_not_read() {
-        let homes = crowd(3);
+        let (homes, unread) = (crowd(3), Limits::default().unread);
         let _listens = homes.listen(AccountId(1_001));
         let mut post = 0;
         let mut push = |posts: u32| {
@@ -491,12 +506,12 @@ mod tests {
                 homes.apply(0, Arrived { entry: entry(post, 2) }.into());
             });
         };
-        push(kept::UNREAD - 1);
+        push(unread - 1);
         assert_eq!(left(&homes), [0, 1, 2]);
         homes.read(AccountId(1_002), Window::newest(1));
         push(1);
         assert_eq!(left(&homes), [1, 2], "who listens and who has read are pushed to");
-        push(kept::UNREAD);
+        push(unread);
         assert_eq!(left(&homes), [1]);
     }
 }
