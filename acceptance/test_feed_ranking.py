@@ -119,7 +119,7 @@ def test_why_a_post_is_there(people):
     why = explained(reader, near.id)
     assert why["shown_at"] and why["times_shown"] == 1 and why["ranker"] == "default" and why["model"] == 0
     assert "following" in why["sources"] and why["left_out_by"] == []
-    assert [row["action"] for row in why["predictions"]] == ["favourite", "reblog", "reply", "dwell", "mute"]
+    assert [row["action"] for row in why["predictions"]] == ["favourite", "reblog", "reply", "dwell", "mute", "report"]
     assert all(0 < row["chance"] < 1 for row in why["predictions"])
     total = sum(row["contribution"] for row in why["predictions"])
     for adjustment in why["adjustments"]:
