@@ -181,7 +181,7 @@ impl Network {
             rounds.push(micros(anew.p50()) - micros(kept.p50()));
         }
         let name = format!("a timeline of {} followed, made anew", others.len());
-        let target = Target::AtMost(2.0 * f64::from(Limits::default().unread) * DELIVERY);
+        let target = Target::AtMost(f64::from(Limits::default().unread) * DELIVERY);
         Ok(Claim::figure("feed", name, Unit::Microseconds, rounds, target))
     }
 

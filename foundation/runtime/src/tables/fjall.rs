@@ -174,8 +174,11 @@ impl Backing for Partition {
             }
         }
         batch.commit().map_err(io::Error::other)?;
+        // Whatever was not looked for, as the runtime's own, need not be known.
         for (key, change) in changes {
-            rows.insert(key.clone(), change.clone());
+            if rows.contains_key(&key[..]) {
+                rows.insert(key.clone(), change.clone());
+            }
         }
         Ok(())
     }

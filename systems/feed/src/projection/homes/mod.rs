@@ -37,7 +37,7 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// So many posts have cost as much as making a timeline anew: `bench/README.md` says how that was measured.
+    /// So many posts cost about as much as making a timeline anew: `bench/README.md` says how that is measured.
     fn default() -> Limits {
         Limits { bytes: 1 << 30, unread: 4_096 }
     }
